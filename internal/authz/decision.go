@@ -1,0 +1,145 @@
+package authz
+
+import "strings"
+
+// Decision is the outcome of one check. The zero Decision denies; only [Allow] makes one that does not.
+type Decision struct {
+	Reason Reason
+
+	Policy string // "namespace/name"; empty when no policy was found
+	Rule   string
+	Scheme string // the scheme that gave Principal, or the first that refused
+
+	Principal *Principal // nil: anonymous, or denied before anybody was known
+
+	// Code replaces the class's code in the body of a 403, when the policy names one.
+	Code string
+
+	// Challenges are WWW-Authenticate values, ResponseHeaders go with them. Both are prepared when a policy is
+	// compiled and shared between decisions: they must not be changed.
+	Challenges      []string
+	ResponseHeaders []Header
+
+	// Shadow is set when the policy only observes: the request goes through whatever Reason says.
+	Shadow bool
+
+	Err error // detail for operators; may be nil
+
+	allowed  bool
+	mutation Mutation
+}
+
+// Allow makes a Decision that lets the request through, changed by m. It is the only way to one.
+//
+// With ClassAllowed reasons it says that the caller was allowed; with another reason it is Shadow mode's way to let a
+// request through that would have been denied.
+func Allow(reason Reason, m Mutation) Decision {
+	return Decision{Reason: reason, Shadow: reason.Class() != ClassAllowed, allowed: true, mutation: m}
+}
+
+// Deny makes a Decision that refuses the request. A reason of ClassAllowed cannot be denied with: it becomes
+// ReasonInternal.
+func Deny(reason Reason, err error) Decision {
+	if reason.Class() == ClassAllowed {
+		reason = ReasonInternal
+	}
+	return Decision{Reason: reason, Err: err}
+}
+
+// Allowed reports whether the request may go through.
+func (d *Decision) Allowed() bool { return d.allowed }
+
+// Mutation returns what an allowed request is changed by; it is empty on a denial.
+func (d *Decision) Mutation() *Mutation { return &d.mutation }
+
+// Verdict returns the decision's word in metadata, metrics and logs: "allow", "deny" or "shadow_deny", the last for
+// a request let through that Enforce mode would have denied.
+func (d *Decision) Verdict() string {
+	switch {
+	case !d.allowed:
+		return "deny"
+	case d.Reason.Class() != ClassAllowed:
+		return "shadow_deny"
+	default:
+		return "allow"
+	}
+}
+
+// Mutation is how an allowed request changes on its way to the upstream.
+//
+// Envoy removes headers after setting them, so a name must not stand in both lists; the methods keep to that:
+// what is set is no longer removed, and a removal of a name that is set is dropped.
+type Mutation struct {
+	Set          []Header // overwrite if present, add if not
+	Remove       []string // header names as the request spells them
+	RemoveParams []string // query parameter names as the request spells them
+}
+
+// SetHeader sets a header upstream. The name must be in lower case.
+func (m *Mutation) SetHeader(name, value string) {
+	for i := range m.Remove {
+		if m.Remove[i] == name {
+			m.Remove = append(m.Remove[:i], m.Remove[i+1:]...)
+			break
+		}
+	}
+	for i := range m.Set {
+		if m.Set[i].Name == name {
+			m.Set[i].Value = value
+			return
+		}
+	}
+	m.Set = append(m.Set, Header{name, value})
+}
+
+// RemoveHeader removes a header upstream, unless it is set. The name must be in lower case.
+func (m *Mutation) RemoveHeader(name string) {
+	for i := range m.Set {
+		if m.Set[i].Name == name {
+			return
+		}
+	}
+	for i := range m.Remove {
+		if m.Remove[i] == name {
+			return
+		}
+	}
+	m.Remove = append(m.Remove, name)
+}
+
+// RemoveParam removes every query parameter of that name, spelled as the request spells it.
+func (m *Mutation) RemoveParam(name string) {
+	for i := range m.RemoveParams {
+		if m.RemoveParams[i] == name {
+			return
+		}
+	}
+	m.RemoveParams = append(m.RemoveParams, name)
+}
+
+// dropCookie takes one cookie out of the Cookie field, which becomes one field; without any cookie left it goes.
+func (m *Mutation) dropCookie(r *Request, name string) {
+	current, set := "", false
+	for i := range m.Set {
+		if m.Set[i].Name == "cookie" {
+			current, set = m.Set[i].Value, true
+			m.Set = append(m.Set[:i], m.Set[i+1:]...)
+			break
+		}
+	}
+	if set { // another cookie was dropped before
+		r = &Request{Headers: []Header{{"cookie", current}}}
+	}
+	var kept []string
+	_ = eachCookie(r, func(n, v string) error {
+		if n != name && n != "" {
+			kept = append(kept, n+"="+v)
+		}
+		return nil
+	})
+	if len(kept) == 0 {
+		m.RemoveHeader("cookie")
+		return
+	}
+	m.SetHeader("cookie", strings.Join(kept, "; "))
+}

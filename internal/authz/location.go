@@ -1,0 +1,219 @@
+package authz
+
+import (
+	"errors"
+	"net/url"
+	"strings"
+)
+
+// Credential is a secret as presented, and where it was found. Its text aliases the request.
+type Credential struct {
+	Value Secret
+
+	in    *Locations // nil: nothing to strip
+	found uint64     // bit i: in.list[i] held it
+}
+
+// Location is one place where a credential may stand. Exactly one of Header, Query and Cookie is set.
+type Location struct {
+	Header string // lower case
+	Prefix string // what stands before the credential in the header, "Bearer " say; compared without regard to case
+	Query  string
+	Cookie string
+}
+
+// Locations is where one scheme looks for its credential, in order.
+type Locations struct {
+	list    []Location
+	forward bool
+}
+
+// MaxLocations is how many places a scheme may name.
+const MaxLocations = 16
+
+// NewLocations makes the list; forward leaves a found credential in the request for the upstream.
+func NewLocations(list []Location, forward bool) *Locations {
+	for i := range list {
+		list[i].Header = strings.ToLower(list[i].Header)
+	}
+	return &Locations{list: list[:min(len(list), MaxLocations)], forward: forward}
+}
+
+var (
+	errTwoCredentials  = Fail(ReasonAmbiguousCredential, errors.New("two different credentials for one scheme"))
+	errJoined          = Fail(ReasonAmbiguousCredential, errors.New("several values joined by a comma"))
+	errEmptyCredential = Fail(ReasonMalformedCredential, errors.New("the credential is empty"))
+	errEncoding        = Fail(ReasonMalformedCredential, errors.New("the credential's percent-encoding is broken"))
+)
+
+// Find returns the one credential that the request presents in these places: ErrNoCredential if there is none, a
+// Failure if it is empty or if there are two different ones.
+//
+// A comma means that a proxy joined a repeated field, so it is ambiguous too. Nothing is split to look for the good
+// one: whoever reads the field after us might pick the other.
+func (l *Locations) Find(r *Request) (Credential, error) {
+	c := Credential{}
+	for i := range l.list {
+		at := &l.list[i]
+		n := 0
+		err := at.each(r, func(v string) error {
+			n++
+			switch {
+			case strings.IndexByte(v, ',') >= 0:
+				return errJoined
+			case v == "":
+				return errEmptyCredential
+			case c.found != 0 && v != string(c.Value), n > 1 && v != string(c.Value):
+				return errTwoCredentials
+			}
+			c.Value = Secret(v)
+			return nil
+		})
+		if err != nil {
+			return Credential{}, err
+		}
+		if n > 0 {
+			c.found |= 1 << i
+		}
+	}
+	if c.found == 0 {
+		return Credential{}, ErrNoCredential
+	}
+	if !l.forward {
+		c.in = l
+	}
+	return c, nil
+}
+
+// each calls f with every value at the location.
+func (at *Location) each(r *Request, f func(string) error) error {
+	switch {
+	case at.Header != "":
+		for i := range r.Headers {
+			if r.Headers[i].Name != at.Header {
+				continue
+			}
+			v, err := at.afterPrefix(r.Headers[i].Value)
+			if err == nil {
+				err = f(v)
+			}
+			if err != nil && err != ErrNoCredential {
+				return err
+			}
+		}
+		return nil
+	case at.Query != "":
+		return eachParam(r.Query, func(raw, value string) error {
+			if !paramNamed(raw, at.Query) {
+				return nil
+			}
+			v, err := url.QueryUnescape(value)
+			if err != nil {
+				return errEncoding
+			}
+			return f(v)
+		})
+	default:
+		return eachCookie(r, func(name, value string) error {
+			if name != at.Cookie {
+				return nil
+			}
+			return f(value)
+		})
+	}
+}
+
+// afterPrefix returns the credential in a header's value: ErrNoCredential if the value is of another scheme.
+func (at *Location) afterPrefix(v string) (string, error) {
+	v = strings.Trim(v, " \t")
+	if at.Prefix == "" {
+		return v, nil
+	}
+	word := strings.TrimRight(at.Prefix, " ")
+	switch {
+	case len(v) >= len(at.Prefix) && strings.EqualFold(v[:len(at.Prefix)], at.Prefix):
+		return strings.TrimLeft(v[len(at.Prefix):], " \t"), nil
+	case strings.EqualFold(v, word):
+		return "", nil
+	}
+	// "Basic x, Bearer y" is two fields in one: neither may be picked.
+	for rest := v; ; {
+		_, after, ok := strings.Cut(rest, ",")
+		if !ok {
+			return "", ErrNoCredential
+		}
+		rest = strings.TrimLeft(after, " \t")
+		if len(rest) >= len(at.Prefix) && strings.EqualFold(rest[:len(at.Prefix)], at.Prefix) {
+			return "", errJoined
+		}
+	}
+}
+
+// Strip records in m what must be taken out of the request so that the credential does not reach the upstream.
+// It does nothing for a credential that is to be forwarded, or one that is not a bearer secret.
+func (c Credential) Strip(r *Request, m *Mutation) {
+	if c.in == nil {
+		return
+	}
+	for i := range c.in.list {
+		if c.found&(1<<i) == 0 {
+			continue
+		}
+		switch at := &c.in.list[i]; {
+		case at.Header != "":
+			m.RemoveHeader(at.Header)
+		case at.Query != "":
+			_ = eachParam(r.Query, func(raw, _ string) error {
+				if paramNamed(raw, at.Query) {
+					m.RemoveParam(raw)
+				}
+				return nil
+			})
+		default:
+			m.dropCookie(r, at.Cookie)
+		}
+	}
+}
+
+// eachParam calls f with the name and value of each query parameter, both as sent.
+func eachParam(query string, f func(raw, value string) error) error {
+	for query != "" {
+		var param string
+		param, query, _ = strings.Cut(query, "&")
+		raw, value, _ := strings.Cut(param, "=")
+		if err := f(raw, value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// paramNamed reports whether the query parameter's name, as sent, is an encoding of want.
+func paramNamed(raw, want string) bool {
+	if raw == want {
+		return true
+	}
+	if len(raw) <= len(want) && strings.IndexByte(raw, '+') < 0 {
+		return false // an encoded name is longer than what it encodes
+	}
+	name, err := url.QueryUnescape(raw)
+	return err == nil && name == want
+}
+
+// eachCookie calls f with each cookie's name and value (RFC 6265 section 4.2.1), over all Cookie fields.
+func eachCookie(r *Request, f func(name, value string) error) error {
+	for i := range r.Headers {
+		if r.Headers[i].Name != "cookie" {
+			continue
+		}
+		for rest := r.Headers[i].Value; rest != ""; {
+			var pair string
+			pair, rest, _ = strings.Cut(rest, ";")
+			name, value, _ := strings.Cut(strings.Trim(pair, " \t"), "=")
+			if err := f(name, value); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
