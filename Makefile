@@ -1,0 +1,51 @@
+# Every target sets up what it needs through package registries; nothing needs to be installed but Go, Python 3, a C
+# compiler (for the race detector) and make. `make help` lists them.
+
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+COMMIT  ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+TOOL    := $(GO) tool -modfile=test/tools/go.mod
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: ## show Postern behind a real Envoy; ONCE=1 exits after the requests
+	@$(GO) run ./test/demo $(if $(ONCE),--once)
+
+.PHONY: test
+test: ## run every test with the race detector, through a real Envoy too
+	@echo "== unit tests, race detector on"
+	$(GO) test -race $$($(GO) list ./... | grep -v /test/e2e)
+	@echo "== end-to-end tests through Envoy"
+	$(GO) test -race -count=1 -timeout 20m ./test/e2e/...
+
+.PHONY: bench
+bench: ## measure CPU per check against an always-yes server, and Go benchmarks of the hot path
+	$(GO) run ./test/load
+	$(GO) test -run '^$$' -bench . -benchtime 200ms ./internal/...
+
+.PHONY: build
+build: ## build the static binary bin/postern
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/postern ./cmd/postern
+
+.PHONY: lint
+lint: ## run golangci-lint and check that go.mod is tidy
+	$(TOOL) golangci-lint run ./...
+	$(GO) mod tidy -diff
+
+.PHONY: vulncheck
+vulncheck: ## look for known vulnerabilities in what is called; GOVULNDB names another database
+	$(TOOL) govulncheck $(if $(GOVULNDB),-db $(GOVULNDB)) ./...
+
+.PHONY: generate
+generate: ## remake generated files
+	$(GO) generate ./...
+
+.PHONY: fuzz
+fuzz: ## run every fuzz target for FUZZTIME (default 20s)
+	test/fuzz.sh $(or $(FUZZTIME),20s)
