@@ -1,0 +1,157 @@
+// Package config is postern.yaml: how the server runs, as opposed to what it requires of callers, which is the
+// business of resources.
+//
+// A value comes from a flag, else from the file, else from [Default]. Whoever starts the server calls [Load] (or
+// Default), sets what flags say, notes that with [Config.FromFlag], and then calls [Config.Validate] once. Every error
+// is an [Errors] that names file and line, or the flag, with the field and the remedy.
+//
+// An unknown field is an error: a setting that is silently ignored is a setting that somebody relies on.
+package config
+
+import (
+	"path/filepath"
+	"time"
+)
+
+// Config is postern.yaml. Paths are relative to the file's directory; Load makes them whole.
+type Config struct {
+	// ExtAuthz is where Envoy asks.
+	ExtAuthz ExtAuthz `yaml:"extauthz"`
+	// Ops is where operators look.
+	Ops Ops `yaml:"ops"`
+	// Resources is where schemes, policies and Apps are read from.
+	Resources Resources `yaml:"resources"`
+	// HostGrants says which namespaces may hold policies for which hosts. Empty: every namespace for every host.
+	HostGrants []HostGrant `yaml:"hostGrants"`
+	// KeyStore is what looking up credentials needs beside the resources.
+	KeyStore KeyStore `yaml:"keystore"`
+	// Cache bounds the memory of what is remembered.
+	Cache Cache `yaml:"cache"`
+	// Limits bounds one check.
+	Limits Limits `yaml:"limits"`
+	// Telemetry says what is logged.
+	Telemetry Telemetry `yaml:"telemetry"`
+
+	at map[string]string // field → "file:line" or a flag
+}
+
+// ExtAuthz is the listener for Envoy's checks.
+type ExtAuthz struct {
+	// Address is host:port or unix:///path. Default 127.0.0.1:9001.
+	Address Address `yaml:"address"`
+	// TLS serves TLS instead of plain text. The files are read again when they change.
+	TLS TLS `yaml:"tls"`
+}
+
+// TLS is a server's certificate. Without CertFile there is no TLS.
+type TLS struct {
+	// CertFile holds the certificate chain in PEM, the server's own first.
+	CertFile string `yaml:"certFile"`
+	// KeyFile holds its private key in PEM.
+	KeyFile string `yaml:"keyFile"`
+	// ClientCAFile holds the CAs in PEM that clients must show a certificate of. Empty: clients need none.
+	ClientCAFile string `yaml:"clientCAFile"`
+}
+
+// Enabled reports whether the listener speaks TLS.
+func (t TLS) Enabled() bool { return t.CertFile != "" }
+
+// Ops is the listener for /healthz, /readyz and /metrics. It has no TLS and no authentication.
+type Ops struct {
+	// Address is host:port or unix:///path. Default 127.0.0.1:9003.
+	Address Address `yaml:"address"`
+	// PProf also serves /debug/pprof, which shows the program's memory. Default false.
+	PProf bool `yaml:"pprof"`
+}
+
+// Resources is where schemes, policies and Apps are read from.
+type Resources struct {
+	// Dir is a directory of YAML files, watched for changes. Default policies.
+	Dir string `yaml:"dir"`
+	// SharedNamespace holds the schemes that policies of every namespace may name. Default postern-system.
+	SharedNamespace string `yaml:"sharedNamespace"`
+}
+
+// HostGrant lets one namespace hold policies for hosts.
+type HostGrant struct {
+	// Namespace is the policies' namespace.
+	Namespace string `yaml:"namespace"`
+	// Hosts are names, or wildcards such as *.example.com for everything below.
+	Hosts []string `yaml:"hosts"`
+}
+
+// KeyStore is what looking up credentials needs beside the resources.
+type KeyStore struct {
+	// PepperFile holds the keys of hmac-sha256 digests, one id:base64 a line. Empty: only sha256 digests can be used.
+	PepperFile string `yaml:"pepperFile"`
+}
+
+// Cache bounds the memory of what is remembered.
+type Cache struct {
+	// Tokens is for tokens whose signature was verified. Default 32MiB; 0 verifies every time.
+	Tokens Bytes `yaml:"tokens"`
+	// Replay is for signatures that were used. When it is full, requests that would have to be remembered are answered
+	// 503. Default 32MiB.
+	Replay Bytes `yaml:"replay"`
+}
+
+// Limits bounds one check.
+type Limits struct {
+	// Deadline is when a check is answered 503 if nothing else was found. 10ms to 1s, default 150ms; keep it below
+	// Envoy's own timeout.
+	Deadline time.Duration `yaml:"deadline"`
+	// Token is the longest token looked at. 256B to 64KiB, default 8KiB.
+	Token Bytes `yaml:"token"`
+	// Body is the longest body that Envoy may hand over. 0 to 8MiB, default 1MiB.
+	Body Bytes `yaml:"body"`
+}
+
+// Telemetry says what is logged.
+type Telemetry struct {
+	// LogLevel is debug, info (default), warn or error.
+	LogLevel string `yaml:"logLevel"`
+	// LogFormat is json (default) or text.
+	LogFormat string `yaml:"logFormat"`
+	// DecisionLog says which decisions are logged, one line of JSON each.
+	DecisionLog DecisionLog `yaml:"decisionLog"`
+}
+
+// DecisionLog says which decisions are logged.
+type DecisionLog struct {
+	// SampleAllows is the share of allowed requests to log, 0 to 1. Default 0.01.
+	SampleAllows float64 `yaml:"sampleAllows"`
+	// Denials logs every request that was denied, or would have been by a policy in Shadow mode. Default true.
+	Denials bool `yaml:"denials"`
+}
+
+// Default returns the configuration of an empty file.
+func Default() *Config {
+	return &Config{
+		ExtAuthz:  ExtAuthz{Address: "127.0.0.1:9001"},
+		Ops:       Ops{Address: "127.0.0.1:9003"},
+		Resources: Resources{Dir: "policies", SharedNamespace: "postern-system"},
+		Cache:     Cache{Tokens: 32 * MiB, Replay: 32 * MiB},
+		Limits:    Limits{Deadline: 150 * time.Millisecond, Token: 8 * KiB, Body: MiB},
+		Telemetry: Telemetry{
+			LogLevel:    "info",
+			LogFormat:   "json",
+			DecisionLog: DecisionLog{SampleAllows: 0.01, Denials: true},
+		},
+		at: map[string]string{},
+	}
+}
+
+// FromFlag notes that a flag set the field ("ops.address", say), so that errors name the flag and not the file.
+func (c *Config) FromFlag(field, flag string) { c.at[field] = flag }
+
+// resolve makes the relative paths whole.
+func (c *Config) resolve(dir string) {
+	for _, p := range []*string{
+		&c.Resources.Dir, &c.KeyStore.PepperFile,
+		&c.ExtAuthz.TLS.CertFile, &c.ExtAuthz.TLS.KeyFile, &c.ExtAuthz.TLS.ClientCAFile,
+	} {
+		if *p != "" && !filepath.IsAbs(*p) {
+			*p = filepath.Join(dir, *p)
+		}
+	}
+}

@@ -1,0 +1,161 @@
+package config
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/postern-auth/postern/internal/authz"
+)
+
+// Validate says everything that is wrong with the values, as Errors. It looks whether the files that the configuration
+// names can be read, not at what they hold.
+func (c *Config) Validate() error {
+	v := validator{at: c.at}
+	v.listeners(c)
+	v.tls(c.ExtAuthz.TLS)
+	v.directory("resources.dir", c.Resources.Dir)
+	v.namespace("resources.sharedNamespace", c.Resources.SharedNamespace)
+	for i, g := range c.HostGrants {
+		v.grant(fmt.Sprintf("hostGrants[%d]", i), g)
+	}
+	v.file("keystore.pepperFile", c.KeyStore.PepperFile)
+	v.cache(c.Cache)
+	v.limits(c.Limits)
+	v.telemetry(c.Telemetry)
+	return v.errs.orNil()
+}
+
+// validator gathers errors and finds where their fields stand.
+type validator struct {
+	at   map[string]string
+	errs Errors
+}
+
+// fail adds an error. Where a field is not written, the nearest one around it that is tells where to look.
+func (v *validator) fail(field, remedy, format string, args ...any) {
+	at := ""
+	for f := field; f != "" && at == ""; f = f[:max(0, strings.LastIndexAny(f, ".["))] {
+		at = v.at[f]
+	}
+	v.errs = append(v.errs, &Error{At: at, Field: field, Message: fmt.Sprintf(format, args...), Remedy: remedy})
+}
+
+func (v *validator) listeners(c *Config) {
+	v.address("extauthz.address", c.ExtAuthz.Address)
+	v.address("ops.address", c.Ops.Address)
+	if c.Ops.Address == c.ExtAuthz.Address && !strings.HasSuffix(string(c.Ops.Address), ":0") {
+		v.fail("ops.address", "give it another port", "%q is the address of extauthz already", c.Ops.Address)
+	}
+}
+
+func (v *validator) address(field string, a Address) {
+	if _, _, err := a.Split(); err != nil {
+		v.fail(field, fmt.Sprintf("write host:port with a port from 0 to 65535, or unix:///path of at most %d bytes", maxUnixPath),
+			"%q is not an address to listen on", a)
+	}
+}
+
+func (v *validator) tls(t TLS) {
+	const field = "extauthz.tls"
+	switch {
+	case t.CertFile == "" && t.KeyFile != "":
+		v.fail(field+".certFile", "name the certificate that keyFile belongs to", "the certificate is missing")
+	case t.CertFile != "" && t.KeyFile == "":
+		v.fail(field+".keyFile", "name the private key of certFile", "the private key is missing")
+	case t.CertFile == "" && t.ClientCAFile != "":
+		v.fail(field+".clientCAFile", "set certFile and keyFile too", "client certificates need a server certificate")
+	}
+	v.file(field+".certFile", t.CertFile)
+	v.file(field+".keyFile", t.KeyFile)
+	v.file(field+".clientCAFile", t.ClientCAFile)
+}
+
+// file wants a file that can be read, if one is named.
+func (v *validator) file(field, path string) {
+	if path == "" {
+		return
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		v.fail(field, "name a readable file", "%s: %v", path, reason(err))
+		return
+	}
+	defer f.Close() //nolint:errcheck // nothing was written
+	if info, err := f.Stat(); err == nil && info.IsDir() {
+		v.fail(field, "name a file in it", "%s is a directory", path)
+	}
+}
+
+func (v *validator) directory(field, path string) {
+	info, err := os.Stat(path)
+	switch {
+	case path == "":
+		v.fail(field, "name the directory of the resources, or give --resources", "no directory is named")
+	case err != nil:
+		v.fail(field, "name the directory of the resources, or give --resources", "%s: %v", path, reason(err))
+	case !info.IsDir():
+		v.fail(field, "name the directory that holds it", "%s is not a directory", path)
+	}
+}
+
+// namespace wants a DNS label (RFC 1123), which is what Kubernetes calls namespaces by.
+func (v *validator) namespace(field, name string) {
+	bad := func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' }
+	if name == "" || len(name) > 63 || strings.ContainsFunc(name, bad) || name[0] == '-' || name[len(name)-1] == '-' {
+		v.fail(field, "use up to 63 lower-case letters, digits and inner hyphens", "%q is not the name of a namespace", name)
+	}
+}
+
+func (v *validator) grant(field string, g HostGrant) {
+	v.namespace(field+".namespace", g.Namespace)
+	if len(g.Hosts) == 0 {
+		v.fail(field+".hosts", "list the hosts that the namespace may have", "no host is granted")
+	}
+	for i, h := range g.Hosts {
+		name, _ := strings.CutPrefix(h, "*.")
+		canonical, err := authz.CanonicalHost(name)
+		if err != nil || canonical != name {
+			v.fail(fmt.Sprintf("%s.hosts[%d]", field, i), "write a lower-case name without port, or *. before one",
+				"%q is not a host pattern", h)
+		}
+	}
+}
+
+func (v *validator) cache(c Cache) {
+	if c.Tokens != 0 {
+		v.size("cache.tokens", c.Tokens, MiB, 64*GiB)
+	}
+	v.size("cache.replay", c.Replay, MiB, 64*GiB)
+}
+
+func (v *validator) limits(l Limits) {
+	const least, most = 10 * time.Millisecond, time.Second
+	if l.Deadline < least || l.Deadline > most {
+		v.fail("limits.deadline", fmt.Sprintf("use %v to %v", least, most), "%v is out of bounds", l.Deadline)
+	}
+	v.size("limits.token", l.Token, 256, 64*KiB)
+	v.size("limits.body", l.Body, 0, 8*MiB)
+}
+
+func (v *validator) size(field string, got, least, most Bytes) {
+	if got < least || got > most {
+		v.fail(field, fmt.Sprintf("use %v to %v", least, most), "%v is out of bounds", got)
+	}
+}
+
+func (v *validator) telemetry(t Telemetry) {
+	v.oneOf("telemetry.logLevel", t.LogLevel, "debug", "info", "warn", "error")
+	v.oneOf("telemetry.logFormat", t.LogFormat, "json", "text")
+	if s := t.DecisionLog.SampleAllows; !(s >= 0 && s <= 1) { //nolint:staticcheck // not-a-number must fail too
+		v.fail("telemetry.decisionLog.sampleAllows", "use a share from 0 (none) to 1 (all)", "%v is out of bounds", s)
+	}
+}
+
+func (v *validator) oneOf(field, got string, known ...string) {
+	if !slices.Contains(known, got) {
+		v.fail(field, "use one of "+strings.Join(known, ", "), "%q is not known", got)
+	}
+}

@@ -1,0 +1,159 @@
+package config
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestValidateErrors(t *testing.T) {
+	const address = "write host:port with a port from 0 to 65535, or unix:///path of at most 107 bytes"
+	for _, tt := range []struct{ name, text, want string }{
+		{"address without port", "extauthz:\n  address: localhost",
+			`postern.yaml:2: extauthz.address: "localhost" is not an address to listen on; ` + address},
+		{"port too large", "ops: {address: ':65536'}", `postern.yaml:1: ops.address: ":65536" is not an address to listen on; ` + address},
+		{"port by name", "ops: {address: ':http'}", `postern.yaml:1: ops.address: ":http" is not an address to listen on; ` + address},
+		{"relative socket", "ops: {address: 'unix://a.sock'}",
+			`postern.yaml:1: ops.address: "unix://a.sock" is not an address to listen on; ` + address},
+		{"long socket", "ops: {address: 'unix:///" + strings.Repeat("a", 107) + "'}",
+			`postern.yaml:1: ops.address: "unix:///` + strings.Repeat("a", 107) + `" is not an address to listen on; ` + address},
+		{"empty address", "ops: {address: ''}", `postern.yaml:1: ops.address: "" is not an address to listen on; ` + address},
+		{"same address", "ops: {address: '127.0.0.1:9001'}",
+			`postern.yaml:1: ops.address: "127.0.0.1:9001" is the address of extauthz already; give it another port`},
+		{"no key", "extauthz:\n  tls: {certFile: tls.crt}",
+			"postern.yaml:2: extauthz.tls.keyFile: the private key is missing; name the private key of certFile"},
+		{"no certificate", "extauthz:\n  tls: {keyFile: tls.key}",
+			"postern.yaml:2: extauthz.tls.certFile: the certificate is missing; name the certificate that keyFile belongs to"},
+		{"only client CA", "extauthz: {tls: {clientCAFile: ca.crt}}",
+			"postern.yaml:1: extauthz.tls.clientCAFile: client certificates need a server certificate; set certFile and keyFile too"},
+		{"missing file", "keystore: {pepperFile: salt}",
+			"postern.yaml:1: keystore.pepperFile: DIR/salt: no such file or directory; name a readable file"},
+		{"directory for a file", "keystore: {pepperFile: policies}",
+			"postern.yaml:1: keystore.pepperFile: DIR/policies is a directory; name a file in it"},
+		{"missing directory", "resources: {dir: other}",
+			"postern.yaml:1: resources.dir: DIR/other: no such file or directory; name the directory of the resources, or give --resources"},
+		{"file for a directory", "resources: {dir: pepper}",
+			"postern.yaml:1: resources.dir: DIR/pepper is not a directory; name the directory that holds it"},
+		{"no directory", "resources: {dir: ''}",
+			"postern.yaml:1: resources.dir: no directory is named; name the directory of the resources, or give --resources"},
+		{"namespace", "resources: {sharedNamespace: Shared}",
+			`postern.yaml:1: resources.sharedNamespace: "Shared" is not the name of a namespace; use up to 63 lower-case letters, digits and inner hyphens`},
+		{"grant without namespace", "hostGrants:\n- hosts: [a.example]",
+			`postern.yaml:2: hostGrants[0].namespace: "" is not the name of a namespace; use up to 63 lower-case letters, digits and inner hyphens`},
+		{"grant without hosts", "hostGrants:\n- namespace: shop",
+			"postern.yaml:2: hostGrants[0].hosts: no host is granted; list the hosts that the namespace may have"},
+		{"host with port", "hostGrants:\n- namespace: shop\n  hosts:\n  - a.example\n  - a.example:80",
+			`postern.yaml:5: hostGrants[0].hosts[1]: "a.example:80" is not a host pattern; write a lower-case name without port, or *. before one`},
+		{"inner wildcard", "hostGrants: [{namespace: shop, hosts: ['a.*.example']}]",
+			`postern.yaml:1: hostGrants[0].hosts[0]: "a.*.example" is not a host pattern; write a lower-case name without port, or *. before one`},
+		{"upper case", "hostGrants: [{namespace: shop, hosts: [A.example]}]",
+			`postern.yaml:1: hostGrants[0].hosts[0]: "A.example" is not a host pattern; write a lower-case name without port, or *. before one`},
+		{"small cache", "cache: {tokens: 1B}", "postern.yaml:1: cache.tokens: 1B is out of bounds; use 1MiB to 64GiB"},
+		{"no replay memory", "cache: {replay: 0}", "postern.yaml:1: cache.replay: 0B is out of bounds; use 1MiB to 64GiB"},
+		{"short deadline", "limits: {deadline: 9ms}", "postern.yaml:1: limits.deadline: 9ms is out of bounds; use 10ms to 1s"},
+		{"long deadline", "limits: {deadline: 1001ms}", "postern.yaml:1: limits.deadline: 1.001s is out of bounds; use 10ms to 1s"},
+		{"token", "limits: {token: 128KiB}", "postern.yaml:1: limits.token: 128KiB is out of bounds; use 256B to 64KiB"},
+		{"body", "limits: {body: 9MiB}", "postern.yaml:1: limits.body: 9MiB is out of bounds; use 0B to 8MiB"},
+		{"level", "telemetry: {logLevel: loud}",
+			`postern.yaml:1: telemetry.logLevel: "loud" is not known; use one of debug, info, warn, error`},
+		{"format", "telemetry: {logFormat: xml}", `postern.yaml:1: telemetry.logFormat: "xml" is not known; use one of json, text`},
+		{"share", "telemetry: {decisionLog: {sampleAllows: 1.5}}",
+			"postern.yaml:1: telemetry.decisionLog.sampleAllows: 1.5 is out of bounds; use a share from 0 (none) to 1 (all)"},
+		{"share below zero", "telemetry: {decisionLog: {sampleAllows: -0.1}}",
+			"postern.yaml:1: telemetry.decisionLog.sampleAllows: -0.1 is out of bounds; use a share from 0 (none) to 1 (all)"},
+		{"share not a number", "telemetry: {decisionLog: {sampleAllows: .nan}}",
+			"postern.yaml:1: telemetry.decisionLog.sampleAllows: NaN is out of bounds; use a share from 0 (none) to 1 (all)"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			path := write(t, tt.text)
+			c, err := Load(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = c.Validate()
+			if err == nil {
+				t.Fatal("no error")
+			}
+			got := strings.ReplaceAll(strings.ReplaceAll(err.Error(), path, "postern.yaml"), filepath.Dir(path), "DIR")
+			if got != tt.want {
+				t.Errorf("\n got %s\nwant %s", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestFlagIsNamed(t *testing.T) {
+	path := write(t, "ops: {address: ':1'}")
+	c, err := Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Ops.Address = "nine"
+	c.FromFlag("ops.address", "--ops")
+	const want = `--ops: ops.address: "nine" is not an address to listen on; ` +
+		"write host:port with a port from 0 to 65535, or unix:///path of at most 107 bytes"
+	if err := c.Validate(); err == nil || err.Error() != want {
+		t.Errorf("\n got %v\nwant %s", err, want)
+	}
+}
+
+func TestDefaultNamesNoFile(t *testing.T) {
+	c := Default()
+	c.Resources.Dir = "/nowhere"
+	const want = "resources.dir: /nowhere: no such file or directory; name the directory of the resources, or give --resources"
+	if err := c.Validate(); err == nil || err.Error() != want {
+		t.Errorf("\n got %v\nwant %s", err, want)
+	}
+}
+
+func TestBytes(t *testing.T) {
+	for _, tt := range []struct {
+		text string
+		want Bytes
+		back string
+	}{
+		{"0", 0, "0B"}, {"1", 1, "1B"}, {"1024", KiB, "1KiB"}, {"1536B", 1536, "1536B"}, {"1536KiB", 1536 * KiB, "1536KiB"},
+		{"32MiB", 32 * MiB, "32MiB"}, {"2GiB", 2 * GiB, "2GiB"}, {"1023", 1023, "1023B"},
+	} {
+		got, err := ParseBytes(tt.text)
+		if err != nil || got != tt.want || got.String() != tt.back {
+			t.Errorf("ParseBytes(%q) = %d, %v, printed %v; want %d printed %s", tt.text, got, err, got, tt.want, tt.back)
+		}
+	}
+	for _, bad := range []string{"", "B", "MiB", "-1", "+1", "1.5MiB", "1 MiB", "1mib", "1kB", "8589934592GiB", "1e3", "0x1"} {
+		if got, err := ParseBytes(bad); err == nil {
+			t.Errorf("ParseBytes(%q) = %d, want an error", bad, got)
+		}
+	}
+}
+
+func TestSplit(t *testing.T) {
+	for _, tt := range []struct {
+		in               Address
+		network, address string
+	}{
+		{"127.0.0.1:9001", "tcp", "127.0.0.1:9001"}, {":0", "tcp", ":0"}, {"[::1]:1", "tcp", "[::1]:1"},
+		{"unix:///run/a.sock", "unix", "/run/a.sock"},
+	} {
+		if n, a, err := tt.in.Split(); err != nil || n != tt.network || a != tt.address {
+			t.Errorf("%q.Split() = %q, %q, %v", tt.in, n, a, err)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte("ops: {address: ':1', pprof: true}\nlimits:\n  deadline: 1s\n"))
+	f.Add([]byte("hostGrants: &a\n- {namespace: x, hosts: [y, *a]}\n"))
+	f.Add([]byte("cache: {tokens: 1GiB}\n---\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		c, err := parse("postern.yaml", data)
+		if err != nil {
+			if err.Error() == "" {
+				t.Error("an error without text")
+			}
+			return
+		}
+		c.Resources.Dir, c.KeyStore.PepperFile, c.ExtAuthz.TLS = ".", "", TLS{} // touch no file that the input names
+		_ = c.Validate()
+	})
+}
