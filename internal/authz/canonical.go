@@ -23,6 +23,7 @@ var (
 	errTargetByte = errors.New("the target holds a control byte, a space, a backslash, a '#' or a raw non-ASCII byte")
 	errEncoded    = errors.New("the path's percent-encoding is broken")
 	errSeparator  = errors.New("the path holds an encoded slash, backslash, control byte or percent sign")
+	errOverlong   = errors.New("the path holds an overlong UTF-8 sequence")
 	errSegment    = errors.New("the path holds an empty segment or a dot segment")
 )
 
@@ -37,6 +38,9 @@ func (r *Request) Canonicalize() error {
 		return Fail(ReasonAmbiguousHost, err)
 	}
 	path, err := CanonicalPath(r.Path)
+	if err == nil && r.Path == "" && r.Method == "CONNECT" {
+		err = errTarget // a tunnel has no path, and no path rule can see what passes through it
+	}
 	if err != nil {
 		return Fail(ReasonAmbiguousPath, err)
 	}
@@ -160,7 +164,7 @@ func CanonicalPath(path string) (string, error) {
 			}
 			continue
 		}
-		name, _, _ := strings.Cut(path[segment:i], ";")
+		name := segmentName(path[segment:i])
 		if name == "." || name == ".." || name == "" && (i < len(path) || segment < i) {
 			return "", errSegment
 		}
@@ -169,12 +173,22 @@ func CanonicalPath(path string) (string, error) {
 	return path, nil
 }
 
+// segmentName returns the segment without ";params". An encoded semicolon counts as well, since the next proxy may
+// decode it before a server cuts there.
+func segmentName(segment string) string {
+	segment, _, _ = strings.Cut(segment, ";")
+	segment, _, _ = strings.Cut(segment, "%3B")
+	return segment
+}
+
 // decodeUnreserved decodes %XX of unreserved characters and refuses those that hide structure.
 func decodeUnreserved(path string) (string, error) {
 	b := make([]byte, 0, len(path))
+	var previous byte // the encoded byte just before, if there was one
 	for i := 0; i < len(path); i++ {
 		if path[i] != '%' {
 			b = append(b, path[i])
+			previous = 0
 			continue
 		}
 		c, ok := unhex(path, i)
@@ -186,10 +200,13 @@ func decodeUnreserved(path string) (string, error) {
 			b = append(b, c)
 		case c == '/' || c == '\\' || c < ' ' || c == 0x7f:
 			return "", errSeparator
+		case overlong(previous, c):
+			return "", errOverlong
 		default:
 			const digits = "0123456789ABCDEF"
 			b = append(b, '%', digits[c>>4], digits[c&15])
 		}
+		previous = c
 		i += 2
 	}
 	out := string(b)
@@ -204,28 +221,31 @@ func decodeUnreserved(path string) (string, error) {
 	}
 }
 
-// LoosePath returns how a lenient server reads a canonical path: everything decoded, and what follows a ';' in a
-// segment dropped.
+// overlong reports whether a byte, with the one before, belongs to an overlong UTF-8 sequence: %C0%AF, which careless
+// decoders read as a slash.
+func overlong(previous, c byte) bool {
+	return c == 0xC0 || c == 0xC1 || previous == 0xE0 && c < 0xA0 || previous == 0xF0 && c < 0x90
+}
+
+// LoosePath returns how a lenient server reads a canonical path: everything decoded, and what follows a ';', encoded
+// or not, in a segment dropped.
 func LoosePath(path string) string {
 	if strings.IndexByte(path, '%') < 0 && strings.IndexByte(path, ';') < 0 {
 		return path
 	}
 	b := make([]byte, 0, len(path))
 	for i := 0; i < len(path); i++ {
-		switch c := path[i]; c {
-		case ';':
-			for i+1 < len(path) && path[i+1] != '/' {
-				i++
-			}
-		case '%':
-			if d, ok := unhex(path, i); ok {
-				b = append(b, d)
-				i += 2
-				continue
-			}
+		c := path[i]
+		if d, ok := unhex(path, i); ok && c == '%' {
+			c = d
+			i += 2
+		}
+		if c != ';' {
 			b = append(b, c)
-		default:
-			b = append(b, c)
+			continue
+		}
+		for i+1 < len(path) && path[i+1] != '/' {
+			i++
 		}
 	}
 	return string(b)

@@ -1,6 +1,9 @@
 package authz
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Decision is the outcome of one check. The zero Decision denies; only [Allow] makes one that does not.
 type Decision struct {
@@ -68,7 +71,8 @@ func (d *Decision) Verdict() string {
 // Mutation is how an allowed request changes on its way to the upstream.
 //
 // Envoy removes headers after setting them, so a name must not stand in both lists; the methods keep to that:
-// what is set is no longer removed, and a removal of a name that is set is dropped.
+// what is set is no longer removed, and a removal of a name that is set is dropped. They change the slices in place,
+// so a Mutation owns its slices: one that starts from prepared ones copies them first.
 type Mutation struct {
 	Set          []Header // overwrite if present, add if not
 	Remove       []string // header names as the request spells them
@@ -119,21 +123,20 @@ func (m *Mutation) RemoveParam(name string) {
 
 // dropCookie takes one cookie out of the Cookie field, which becomes one field; without any cookie left it goes.
 func (m *Mutation) dropCookie(r *Request, name string) {
-	current, set := "", false
+	if slices.Contains(m.Remove, "cookie") {
+		return // nothing was left of it when another cookie was dropped
+	}
 	for i := range m.Set {
-		if m.Set[i].Name == "cookie" {
-			current, set = m.Set[i].Value, true
-			m.Set = append(m.Set[:i], m.Set[i+1:]...)
+		if m.Set[i].Name == "cookie" { // another cookie was dropped before
+			r = &Request{Headers: []Header{m.Set[i]}}
+			m.Set = slices.Delete(m.Set, i, i+1)
 			break
 		}
 	}
-	if set { // another cookie was dropped before
-		r = &Request{Headers: []Header{{"cookie", current}}}
-	}
 	var kept []string
-	_ = eachCookie(r, func(n, v string) error {
-		if n != name && n != "" {
-			kept = append(kept, n+"="+v)
+	_ = eachCookie(r, func(pair, n, _ string) error {
+		if n != name && pair != "" {
+			kept = append(kept, pair)
 		}
 		return nil
 	})

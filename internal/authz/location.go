@@ -3,6 +3,7 @@ package authz
 import (
 	"errors"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -31,12 +32,17 @@ type Locations struct {
 // MaxLocations is how many places a scheme may name.
 const MaxLocations = 16
 
-// NewLocations makes the list; forward leaves a found credential in the request for the upstream.
+// NewLocations makes the list; forward leaves a found credential in the request for the upstream. It panics on more
+// than MaxLocations places: a place that is silently not looked at would hide a credential.
 func NewLocations(list []Location, forward bool) *Locations {
+	if len(list) > MaxLocations {
+		panic("authz: more than MaxLocations places for one scheme")
+	}
+	list = slices.Clone(list)
 	for i := range list {
 		list[i].Header = strings.ToLower(list[i].Header)
 	}
-	return &Locations{list: list[:min(len(list), MaxLocations)], forward: forward}
+	return &Locations{list: list, forward: forward}
 }
 
 var (
@@ -114,11 +120,14 @@ func (at *Location) each(r *Request, f func(string) error) error {
 			return f(v)
 		})
 	default:
-		return eachCookie(r, func(name, value string) error {
-			if name != at.Cookie {
-				return nil
+		return eachCookie(r, func(pair, name, value string) error {
+			switch {
+			case name == at.Cookie:
+				return f(value)
+			case joinsCookie(pair, at.Cookie):
+				return errJoined
 			}
-			return f(value)
+			return nil
 		})
 	}
 }
@@ -129,24 +138,33 @@ func (at *Location) afterPrefix(v string) (string, error) {
 	if at.Prefix == "" {
 		return v, nil
 	}
-	word := strings.TrimRight(at.Prefix, " ")
-	switch {
-	case len(v) >= len(at.Prefix) && strings.EqualFold(v[:len(at.Prefix)], at.Prefix):
-		return strings.TrimLeft(v[len(at.Prefix):], " \t"), nil
-	case strings.EqualFold(v, word):
-		return "", nil
+	if rest, ok := cutPrefixFold(v, at.Prefix); ok {
+		return rest, nil
 	}
 	// "Basic x, Bearer y" is two fields in one: neither may be picked.
-	for rest := v; ; {
-		_, after, ok := strings.Cut(rest, ",")
+	for {
+		_, after, ok := strings.Cut(v, ",")
 		if !ok {
 			return "", ErrNoCredential
 		}
-		rest = strings.TrimLeft(after, " \t")
-		if len(rest) >= len(at.Prefix) && strings.EqualFold(rest[:len(at.Prefix)], at.Prefix) {
+		v = strings.TrimLeft(after, " \t")
+		if _, ok := cutPrefixFold(v, at.Prefix); ok {
 			return "", errJoined
 		}
 	}
+}
+
+// cutPrefixFold returns v without the prefix and the blanks after it. A prefix that ends in a space is a word: it
+// matches before any blank and at the end of v, so that "Bearer" alone is an empty credential and not an absent one.
+func cutPrefixFold(v, prefix string) (string, bool) {
+	word := strings.TrimRight(prefix, " ")
+	if len(v) < len(word) || !strings.EqualFold(v[:len(word)], word) {
+		return "", false
+	}
+	after := v[len(word):]
+	rest := strings.TrimLeft(after, " \t")
+	isWord := len(word) < len(prefix)
+	return rest, !isWord || after == "" || len(rest) < len(after)
 }
 
 // Strip records in m what must be taken out of the request so that the credential does not reach the upstream.
@@ -200,8 +218,8 @@ func paramNamed(raw, want string) bool {
 	return err == nil && name == want
 }
 
-// eachCookie calls f with each cookie's name and value (RFC 6265 section 4.2.1), over all Cookie fields.
-func eachCookie(r *Request, f func(name, value string) error) error {
+// eachCookie calls f with each cookie, its name and its value (RFC 6265 section 4.2.1), over all Cookie fields.
+func eachCookie(r *Request, f func(pair, name, value string) error) error {
 	for i := range r.Headers {
 		if r.Headers[i].Name != "cookie" {
 			continue
@@ -209,11 +227,27 @@ func eachCookie(r *Request, f func(name, value string) error) error {
 		for rest := r.Headers[i].Value; rest != ""; {
 			var pair string
 			pair, rest, _ = strings.Cut(rest, ";")
-			name, value, _ := strings.Cut(strings.Trim(pair, " \t"), "=")
-			if err := f(name, value); err != nil {
+			pair = strings.Trim(pair, " \t")
+			name, value, _ := strings.Cut(pair, "=")
+			if err := f(pair, strings.TrimRight(name, " \t"), strings.TrimLeft(value, " \t")); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// joinsCookie reports whether the named cookie stands behind a comma in another one: Envoy joins repeated Cookie fields
+// with a comma when it does not send raw headers, and some servers split there.
+func joinsCookie(pair, name string) bool {
+	for {
+		_, after, ok := strings.Cut(pair, ",")
+		if !ok {
+			return false
+		}
+		pair = after
+		if n, _, ok := strings.Cut(pair, "="); ok && strings.Trim(n, " \t") == name {
+			return true
+		}
+	}
 }

@@ -1,7 +1,6 @@
 package authz
 
 import (
-	"context"
 	"errors"
 	"strconv"
 	"strings"
@@ -98,14 +97,6 @@ func (r *Request) IsGRPC() bool {
 	return ok && (rest == "" || rest[0] == '+' || rest[0] == ';')
 }
 
-// Within bounds ctx by the check's deadline. Only work that may wait calls it, for it allocates.
-func (r *Request) Within(ctx context.Context) (context.Context, context.CancelFunc) {
-	if r.Deadline.IsZero() {
-		return context.WithCancel(ctx)
-	}
-	return context.WithDeadline(ctx, r.Deadline)
-}
-
 // Reset empties r for reuse and keeps its slices' memory.
 func (r *Request) Reset() {
 	clear(r.Headers)
@@ -128,13 +119,16 @@ var errLength = errors.New("content-length is not one decimal number")
 // nothing. So a body is whole only when the lengths agree.
 func (r *Request) SettleBody(size int64) error {
 	got := int64(len(r.Body.Bytes))
-	if v, n := r.Header("x-envoy-auth-partial-body"); n > 0 && v == "true" {
-		r.Body.State = BodyPartial
-		return nil
+	for i := range r.Headers {
+		if r.Headers[i].Name == "x-envoy-auth-partial-body" && strings.Contains(r.Headers[i].Value, "true") {
+			r.Body.State = BodyPartial
+			return nil
+		}
 	}
 	if v, n := r.Header("content-length"); n > 0 {
 		want, err := strconv.ParseUint(v, 10, 63)
 		if err != nil || n > 1 {
+			r.Body.State = BodyUnknown
 			return errLength
 		}
 		switch {
@@ -154,6 +148,8 @@ func (r *Request) SettleBody(size int64) error {
 		r.Body.State = BodyPartial
 	case got > 0:
 		r.Body.State = BodyWhole
+	case size > 0:
+		r.Body.State = BodyWithheld
 	case r.Method == "GET" || r.Method == "HEAD" || r.Method == "OPTIONS" || r.Method == "TRACE":
 		// Content on these has no defined meaning (RFC 9110 section 9.3.1), and nothing announces it here.
 		r.Body.State = BodyNone

@@ -8,8 +8,12 @@ import (
 // redacted stands wherever a Secret would have been printed.
 const redacted = "[redacted]"
 
-// Secret is text that must not reach a log, a metric, an error or an answer. Every way Go has of printing a value
-// prints a placeholder; [Secret.Reveal] is the one way to its text, easy to find in review.
+// Secret is text that must not reach a log, a metric, an error or an answer. Printing, logging and marshalling a
+// Secret, alone or in an exported field, a slice or a map's values, yields a placeholder; [Secret.Reveal] is the one way
+// to its text, easy to find in review.
+//
+// Package fmt calls no methods on unexported fields and prints what they hold: a type that keeps a Secret in one is
+// never printed whole.
 type Secret string
 
 // Reveal returns the text itself.

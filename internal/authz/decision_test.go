@@ -1,0 +1,134 @@
+package authz
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestZeroDecisionDenies(t *testing.T) {
+	var d Decision
+	if d.Allowed() || d.Verdict() != "deny" || d.Reason.Class().HTTPStatus() != 503 || d.Shadow {
+		t.Fatalf("%+v", d)
+	}
+}
+
+// TestOnlyAllowAllows sets every field that can be set from outside.
+func TestOnlyAllowAllows(t *testing.T) {
+	for _, reason := range Reasons() {
+		d := Decision{Reason: reason, Shadow: true, Principal: &Principal{Subject: "x"}}
+		if d.Allowed() || d.Verdict() != "deny" {
+			t.Errorf("a literal with %v allows", reason)
+		}
+		d = Deny(reason, nil)
+		if d.Allowed() || d.Verdict() != "deny" || d.Reason.Class() == ClassAllowed {
+			t.Errorf("Deny(%v) = %+v", reason, d)
+		}
+		if s := d.Reason.Class().HTTPStatus(); s < 400 {
+			t.Errorf("Deny(%v) has status %d", reason, s)
+		}
+	}
+}
+
+func TestAllow(t *testing.T) {
+	for _, reason := range Reasons() {
+		d := Allow(reason, Mutation{Remove: []string{"x"}})
+		want := "shadow_deny"
+		if reason.Class() == ClassAllowed {
+			want = "allow"
+		}
+		if !d.Allowed() || d.Verdict() != want || d.Shadow != (want == "shadow_deny") || d.Reason != reason || len(d.Mutation().Remove) != 1 {
+			t.Errorf("Allow(%v) = %+v, %s", reason, d, d.Verdict())
+		}
+	}
+}
+
+func TestDenyKeepsDetail(t *testing.T) {
+	detail := errors.New("detail")
+	if d := Deny(ReasonNoRule, detail); d.Err != detail || d.Reason != ReasonNoRule {
+		t.Errorf("%+v", d)
+	}
+	if d := Deny(ReasonAuthenticated, nil); d.Reason != ReasonInternal {
+		t.Errorf("denied with %v", d.Reason)
+	}
+}
+
+func TestMutation(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		do   func(*Mutation)
+		want Mutation
+	}{
+		{"set", func(m *Mutation) { m.SetHeader("a", "1") }, Mutation{Set: headers("a", "1")}},
+		{"set twice", func(m *Mutation) { m.SetHeader("a", "1"); m.SetHeader("b", "2"); m.SetHeader("a", "3") }, Mutation{Set: headers("a", "3", "b", "2")}},
+		{"remove twice", func(m *Mutation) { m.RemoveHeader("a"); m.RemoveHeader("b"); m.RemoveHeader("a") }, Mutation{Remove: []string{"a", "b"}}},
+		{"remove then set", func(m *Mutation) { m.RemoveHeader("a"); m.RemoveHeader("b"); m.SetHeader("a", "1") }, Mutation{Set: headers("a", "1"), Remove: []string{"b"}}},
+		{"set then remove", func(m *Mutation) { m.SetHeader("a", "1"); m.RemoveHeader("a") }, Mutation{Set: headers("a", "1")}},
+		{"parameters", func(m *Mutation) { m.RemoveParam("a"); m.RemoveParam("A"); m.RemoveParam("a") }, Mutation{RemoveParams: []string{"a", "A"}}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			var m Mutation
+			tc.do(&m)
+			if diff := cmp.Diff(tc.want, m); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestReasonsAreClosedAndNamed(t *testing.T) {
+	seen := map[string]Reason{}
+	for _, r := range Reasons() {
+		name := r.String()
+		if name == "" {
+			t.Errorf("reason %d has no name", r)
+		}
+		if other, ok := seen[name]; ok {
+			t.Errorf("%d and %d are both %q", r, other, name)
+		}
+		seen[name] = r
+		c := r.Class()
+		if c.Code() == "" || c.Title() == "" || c.HTTPStatus() == 0 {
+			t.Errorf("%v has an incomplete class", r)
+		}
+		if (c.GRPCStatus() == 0) != (c == ClassAllowed) {
+			t.Errorf("%v has grpc-status %d", r, c.GRPCStatus())
+		}
+	}
+	unknown, class := Reason(255), Class(255)
+	if unknown.String() != "undecided" || unknown.Class().HTTPStatus() != 503 || class.HTTPStatus() != 503 || class.Code() != "unavailable" {
+		t.Errorf("an unknown reason or class is %v, %d", unknown, class.HTTPStatus())
+	}
+}
+
+func TestReasonOf(t *testing.T) {
+	failure := Fail(ReasonKeyExpired, errors.New("detail"))
+	for _, tc := range []struct {
+		err  error
+		want Reason
+	}{
+		{failure, ReasonKeyExpired},
+		{fmt.Errorf("scheme: %w", failure), ReasonKeyExpired},
+		{ErrNoCredential, ReasonNoCredential},
+		{fmt.Errorf("scheme: %w", ErrNoCredential), ReasonNoCredential},
+		{errors.New("anything"), ReasonInternal},
+	} {
+		if got := ReasonOf(tc.err); got != tc.want {
+			t.Errorf("ReasonOf(%v) = %v; want %v", tc.err, got, tc.want)
+		}
+	}
+}
+
+func TestFailure(t *testing.T) {
+	detail := errors.New("since yesterday")
+	f := Fail(ReasonKeyExpired, detail)
+	if f.Error() != "key_expired: since yesterday" || !errors.Is(f, detail) || f.Unavailable() {
+		t.Errorf("%v", f)
+	}
+	f = Fail(ReasonStoreUnavailable, nil)
+	if f.Error() != "store_unavailable" || !f.Unavailable() {
+		t.Errorf("%v", f)
+	}
+}
