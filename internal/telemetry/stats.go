@@ -1,0 +1,128 @@
+package telemetry
+
+import (
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// CacheStats is what a cache tells of itself. The counts never fall.
+type CacheStats struct {
+	Hits, Misses, Evictions uint64
+	Bytes, MaxBytes         int64
+}
+
+// KeySetStats is what a set of token keys tells of itself. The counts never fall.
+type KeySetStats struct {
+	Source            string // the URI it is fetched from
+	Keys              int
+	Fetched           time.Time // when it was last fetched well; zero: never
+	Fetches, Failures uint64    // attempts, and those of them that failed
+}
+
+// stats asks other packages for their figures when Prometheus scrapes.
+type stats struct {
+	mu      sync.Mutex
+	caches  map[string]func() CacheStats
+	keySets func() []KeySetStats
+	replay  func() int
+}
+
+// RegisterCache shows a cache's figures under its name.
+func (t *Telemetry) RegisterCache(name string, read func() CacheStats) {
+	t.stats.mu.Lock()
+	defer t.stats.mu.Unlock()
+	if t.stats.caches == nil {
+		t.stats.caches = map[string]func() CacheStats{}
+	}
+	t.stats.caches[name] = read
+}
+
+// RegisterKeySets shows the figures of the sets of token keys.
+func (t *Telemetry) RegisterKeySets(read func() []KeySetStats) {
+	t.stats.mu.Lock()
+	defer t.stats.mu.Unlock()
+	t.stats.keySets = read
+}
+
+// RegisterReplay shows how many signatures are remembered.
+func (t *Telemetry) RegisterReplay(entries func() int) {
+	t.stats.mu.Lock()
+	defer t.stats.mu.Unlock()
+	t.stats.replay = entries
+}
+
+func cacheDesc(name, help string) *prometheus.Desc {
+	return prometheus.NewDesc("postern_cache_"+name, help, []string{"cache"}, nil)
+}
+
+func keySetDesc(name, help string) *prometheus.Desc {
+	return prometheus.NewDesc("postern_keyset_"+name, help, []string{"source"}, nil)
+}
+
+var (
+	cacheHits      = cacheDesc("hits_total", "Look-ups that found something.")
+	cacheMisses    = cacheDesc("misses_total", "Look-ups that found nothing.")
+	cacheEvictions = cacheDesc("evictions_total", "Entries that gave way to others.")
+	cacheBytes     = cacheDesc("bytes", "Memory that the entries take.")
+	cacheMaxBytes  = cacheDesc("max_bytes", "Memory that the entries may take.")
+
+	keySetKeys     = keySetDesc("keys", "Keys in the set.")
+	keySetFetched  = keySetDesc("last_fetch_success_timestamp_seconds", "When the set was last fetched well; 0: never.")
+	keySetFetches  = keySetDesc("fetches_total", "Attempts to fetch the set.")
+	keySetFailures = keySetDesc("fetch_failures_total", "Attempts to fetch the set that failed.")
+
+	replayEntries = prometheus.NewDesc("postern_replay_entries", "Signatures remembered so that they count once.", nil, nil)
+)
+
+// Describe implements [prometheus.Collector].
+func (*stats) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{
+		cacheHits, cacheMisses, cacheEvictions, cacheBytes, cacheMaxBytes,
+		keySetKeys, keySetFetched, keySetFetches, keySetFailures, replayEntries,
+	} {
+		ch <- d
+	}
+}
+
+// Collect implements [prometheus.Collector].
+func (s *stats) Collect(ch chan<- prometheus.Metric) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	send := func(d *prometheus.Desc, kind prometheus.ValueType, value float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, kind, value, labels...)
+	}
+	const counter, gauge = prometheus.CounterValue, prometheus.GaugeValue
+	for name, read := range s.caches {
+		c := read()
+		send(cacheHits, counter, float64(c.Hits), name)
+		send(cacheMisses, counter, float64(c.Misses), name)
+		send(cacheEvictions, counter, float64(c.Evictions), name)
+		send(cacheBytes, gauge, float64(c.Bytes), name)
+		send(cacheMaxBytes, gauge, float64(c.MaxBytes), name)
+	}
+	if s.keySets != nil {
+		seen := map[string]bool{} // one repeated series would fail the whole scrape
+		for _, k := range s.keySets() {
+			if seen[k.Source] {
+				continue
+			}
+			seen[k.Source] = true
+			send(keySetKeys, gauge, float64(k.Keys), k.Source)
+			send(keySetFetched, gauge, seconds(k.Fetched), k.Source)
+			send(keySetFetches, counter, float64(k.Fetches), k.Source)
+			send(keySetFailures, counter, float64(k.Failures), k.Source)
+		}
+	}
+	if s.replay != nil {
+		send(replayEntries, gauge, float64(s.replay()))
+	}
+}
+
+func seconds(at time.Time) float64 {
+	if at.IsZero() {
+		return 0
+	}
+	return float64(at.UnixMilli()) / 1000
+}
