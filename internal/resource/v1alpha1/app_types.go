@@ -34,7 +34,7 @@ type AppCredential struct {
 
 	// Disabled refuses this credential.
 	Disabled bool `json:"disabled,omitempty"`
-	// Scopes default to the App's; what the App does not have is not granted.
+	// Scopes default to the App's; an empty list grants none. What the App does not have is not granted.
 	Scopes []string `json:"scopes,omitempty"`
 	// NotBefore and ExpiresAt bound when the credential is good: from the first, until before the second.
 	NotBefore *metav1.Time `json:"notBefore,omitempty"`

@@ -41,7 +41,7 @@ type SecurityRequirement map[string][]string
 type Requirements struct {
 	// Mode is Enforce (default) or Shadow: decide and report, let everything through.
 	Mode Mode `json:"mode,omitempty"`
-	// Security lists alternatives in OpenAPI's form: any item suffices.
+	// Security lists alternatives in OpenAPI's form: any item suffices. It is there in the policy, or in each rule.
 	Security []SecurityRequirement `json:"security,omitempty"`
 	// Authorize lists conditions that must all hold.
 	Authorize []Condition `json:"authorize,omitempty"`
@@ -61,13 +61,14 @@ type Condition struct {
 	Code string `json:"code,omitempty"`
 }
 
-// Identity lists the headers set for the upstream. Default: X-Auth-Subject, X-Auth-App, X-Auth-Key-Id, X-Auth-Scopes
-// and X-Auth-Scheme.
+// Identity lists the headers set for the upstream; an empty list sets none. Default: X-Auth-Subject, X-Auth-App,
+// X-Auth-Key-Id, X-Auth-Scopes and X-Auth-Scheme.
 type Identity struct {
 	Headers []IdentityHeader `json:"headers"`
 }
 
-// IdentityHeader is a header and the CEL expression that yields its text.
+// IdentityHeader is a header and the CEL expression that yields its text. A list of strings, such as principal.scopes,
+// is joined by spaces; where nothing is left the header is removed.
 type IdentityHeader struct {
 	Name  string `json:"name"`
 	Value string `json:"value"`
@@ -103,7 +104,7 @@ type PathMatch struct {
 	Prefix string `json:"prefix,omitempty"`
 	// Template has {name} for one segment and, at its end, {name=**} for the rest.
 	Template string `json:"template,omitempty"`
-	// Regex is RE2 and matches the whole path.
+	// Regex is RE2 and matches the whole path. All paths are in canonical form, see authz.CanonicalPath.
 	Regex string `json:"regex,omitempty"`
 }
 

@@ -91,7 +91,7 @@ const (
 type SignatureScheme struct {
 	// Profile is the signing format: rfc9421.
 	Profile SignatureProfile `json:"profile"`
-	// Algorithms accepted, by RFC 9421's names. Default: the profile's safe ones.
+	// Algorithms accepted, by RFC 9421's names. Default: all of RFC 9421 section 3.3.
 	Algorithms []string `json:"algorithms,omitempty"`
 	// Cover lists what must be signed, in the profile's own names. Default: method, authority, path and query.
 	Cover []string `json:"cover,omitempty"`
@@ -172,7 +172,8 @@ type JWTIssuer struct {
 	Issuer string `json:"issuer"`
 	// Audiences of which the token must have one.
 	Audiences []string `json:"audiences"`
-	// Algorithms accepted. Default: RS256, PS256, ES256, EdDSA. HS256, HS384 and HS512 only with Secret.
+	// Algorithms accepted. Default: RS256, PS256, ES256, EdDSA; with Secret: HS256. HS256, HS384 and HS512 only with
+	// Secret, and then no others.
 	Algorithms []string `json:"algorithms,omitempty"`
 	// JWKS is where the keys are. Default: the issuer's OpenID Connect discovery document.
 	JWKS *JWKSSource `json:"jwks,omitempty"`

@@ -1,0 +1,207 @@
+package v1alpha1
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"unicode/utf8"
+
+	yaml "go.yaml.in/yaml/v3"
+)
+
+// MaxDocument is the size of the largest document that Decode reads, in bytes.
+const MaxDocument = 1 << 20
+
+// Document is one YAML document of a file.
+//
+// Without Err exactly one of Scheme, Policy and App is set, with its defaults and validated. With Err the names say as
+// much as could be read, and Policy holds what is needed to deny the policy's routes: its metadata, those of its hosts
+// that are valid, and the names and matches of its rules. A condition of a match that is not valid is left out, so that
+// the match is wider than it was meant to be, never narrower. It is nil if no host could be read.
+//
+// +kubebuilder:object:generate=false
+type Document struct {
+	Origin Origin
+
+	Kind      string
+	Namespace string
+	Name      string
+
+	Scheme *AuthScheme
+	Policy *AuthPolicy
+	App    *App
+
+	Err error // an Errors
+}
+
+// Object returns the document's object as messages name it: "AuthPolicy shop/orders".
+func (d *Document) Object() string { return objectName(d.Kind, d.Namespace, d.Name) }
+
+// Decode reads every document of a YAML or JSON file, in order. Documents without content are left out. What is wrong
+// with one document is in its Err and touches no other.
+//
+// It keeps data, which must not be changed afterwards.
+func Decode(file string, data []byte) []Document {
+	if bad := invalidUTF8(data); bad >= 0 {
+		o := Origin{File: file, Line: 1 + bytes.Count(data[:bad], []byte{'\n'})}
+		return []Document{{Origin: o, Err: Errors{o.Errorf("", "", "save the file as UTF-8", "the file is not UTF-8 text")}}}
+	}
+	parts := split(data)
+	docs := make([]Document, len(parts))
+	each(len(parts), func(i int) {
+		docs[i] = decode(Origin{File: file, Line: parts[i].line, text: parts[i].text, first: parts[i].line})
+	})
+	return docs
+}
+
+// invalidUTF8 returns the offset of the first byte that is not UTF-8, -1 if there is none.
+func invalidUTF8(data []byte) int {
+	if utf8.Valid(data) {
+		return -1
+	}
+	for i := 0; i < len(data); {
+		r, size := utf8.DecodeRune(data[i:])
+		if r == utf8.RuneError && size == 1 {
+			return i
+		}
+		i += size
+	}
+	return -1
+}
+
+// each calls f for 0 … n-1 on as many processors as there are.
+func each(n int, f func(int)) {
+	const worthwhile = 16 // calls for which a goroutine pays
+	workers := min(runtime.GOMAXPROCS(0), n/worthwhile)
+	if workers < 2 {
+		for i := range n {
+			f(i)
+		}
+		return
+	}
+	var next atomic.Int64
+	var all sync.WaitGroup
+	for range workers {
+		all.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				f(i)
+			}
+		})
+	}
+	all.Wait()
+}
+
+// object is what the three kinds have in common.
+type object interface {
+	SetDefaults()
+	Validate() Errors
+}
+
+// decode reads one document.
+func decode(o Origin) Document {
+	doc := Document{Origin: o}
+	if len(o.text) > MaxDocument {
+		doc.Err = Errors{o.Errorf("", "", "split it into several documents, or keep large key material in files of its own",
+			"the document has %d bytes, more than %d", len(o.text), MaxDocument)}
+		return doc
+	}
+	root, err := parse(o.text)
+	if err != nil {
+		doc.Err = Errors{syntaxError(o, err)}
+		return doc
+	}
+	doc.Origin.Line = o.position(root).Line
+	doc.Kind, doc.Namespace, doc.Name = identify(root)
+
+	d := decoder{origin: doc.Origin, object: doc.Object(), root: root}
+	var target object
+	switch doc.Kind {
+	case KindAuthScheme:
+		doc.Scheme = new(AuthScheme)
+		target = doc.Scheme
+	case KindAuthPolicy:
+		doc.Policy = new(AuthPolicy)
+		target = doc.Policy
+	case KindApp:
+		doc.App = new(App)
+		target = doc.App
+	default:
+		doc.Err = Errors{d.unknownKind(doc.Kind)}
+		return doc
+	}
+	d.decode(target)
+	target.SetDefaults()
+	d.merge(target.Validate())
+	if doc.Err = d.errs.err(); doc.Err != nil {
+		doc.Scheme, doc.App = nil, nil
+		if doc.Policy != nil {
+			doc.Policy = doc.Policy.routes()
+		}
+	}
+	return doc
+}
+
+// errSecondDocument says that more follows where the document should have ended.
+var errSecondDocument = errors.New("more follows after the end of the document")
+
+// parse returns the document's outermost value.
+func parse(text []byte) (root *yaml.Node, err error) {
+	defer func() {
+		// The parser panics where it finds itself inconsistent. Its input comes from strangers.
+		if p := recover(); p != nil {
+			root, err = nil, fmt.Errorf("the parser cannot read it: %v", p)
+		}
+	}()
+	in := yaml.NewDecoder(bytes.NewReader(text))
+	var doc, more yaml.Node
+	if err := in.Decode(&doc); err != nil {
+		return nil, err
+	}
+	if err := in.Decode(&more); !errors.Is(err, io.EOF) {
+		if err == nil {
+			err = errSecondDocument
+		}
+		return nil, err
+	}
+	return doc.Content[0], nil
+}
+
+// syntaxError says where the YAML is broken. The parser tells the line in its text only.
+func syntaxError(o Origin, err error) *Error {
+	message := strings.TrimPrefix(err.Error(), "yaml: ")
+	line := 1
+	if n, _ := fmt.Sscanf(message, "line %d:", &line); n == 1 {
+		_, message, _ = strings.Cut(message, ": ")
+	}
+	return &Error{
+		File: o.File, Line: o.first - 1 + line, Message: "this is not YAML: " + message,
+		Remedy: "check indentation, quotes and brackets; put --- on a line of its own between documents",
+	}
+}
+
+// identify reads what names the object, leniently: decoding complains about what is wrong with it.
+func identify(root *yaml.Node) (kind, namespace, name string) {
+	text := func(n *yaml.Node, field string) string {
+		if n == nil {
+			return ""
+		}
+		if _, n = child(n, field); n == nil {
+			return ""
+		}
+		if n = resolve(n); n.Kind != yaml.ScalarNode || n.Tag == nullTag {
+			return ""
+		}
+		return n.Value
+	}
+	_, metadata := child(root, "metadata")
+	namespace = text(metadata, "namespace")
+	if namespace == "" {
+		namespace = DefaultNamespace
+	}
+	return text(root, "kind"), namespace, text(metadata, "name")
+}
