@@ -102,7 +102,8 @@ type Limits struct {
 	Deadline time.Duration `yaml:"deadline"`
 	// Token is the longest token looked at. 256B to 64KiB, default 8KiB.
 	Token Bytes `yaml:"token"`
-	// Body is the longest body that Envoy may hand over. 0 to 8MiB, default 1MiB.
+	// Body is the longest request body that is accepted. 1KiB to 8MiB, default 1MiB; no less than Envoy's
+	// max_request_bytes.
 	Body Bytes `yaml:"body"`
 }
 

@@ -137,7 +137,7 @@ func (v *validator) limits(l Limits) {
 		v.fail("limits.deadline", fmt.Sprintf("use %v to %v", least, most), "%v is out of bounds", l.Deadline)
 	}
 	v.size("limits.token", l.Token, 256, 64*KiB)
-	v.size("limits.body", l.Body, 0, 8*MiB)
+	v.size("limits.body", l.Body, KiB, 8*MiB)
 }
 
 func (v *validator) size(field string, got, least, most Bytes) {

@@ -53,7 +53,7 @@ func TestValidateErrors(t *testing.T) {
 		{"short deadline", "limits: {deadline: 9ms}", "postern.yaml:1: limits.deadline: 9ms is out of bounds; use 10ms to 1s"},
 		{"long deadline", "limits: {deadline: 1001ms}", "postern.yaml:1: limits.deadline: 1.001s is out of bounds; use 10ms to 1s"},
 		{"token", "limits: {token: 128KiB}", "postern.yaml:1: limits.token: 128KiB is out of bounds; use 256B to 64KiB"},
-		{"body", "limits: {body: 9MiB}", "postern.yaml:1: limits.body: 9MiB is out of bounds; use 0B to 8MiB"},
+		{"body", "limits: {body: 9MiB}", "postern.yaml:1: limits.body: 9MiB is out of bounds; use 1KiB to 8MiB"},
 		{"level", "telemetry: {logLevel: loud}",
 			`postern.yaml:1: telemetry.logLevel: "loud" is not known; use one of debug, info, warn, error`},
 		{"format", "telemetry: {logFormat: xml}", `postern.yaml:1: telemetry.logFormat: "xml" is not known; use one of json, text`},

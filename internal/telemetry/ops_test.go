@@ -83,7 +83,7 @@ func TestMetricsPage(t *testing.T) {
 	for _, want := range []string{
 		`postern_build_info{commit="abc",go="go`, `version="v1.2.3"} 1`, "postern_ready 0", "postern_degraded 0",
 		`postern_reload_total{result="failure"} 0`, "postern_check_duration_seconds_bucket", "go_goroutines", "process_cpu_seconds_total",
-		"postern_decision_log_dropped_total 0", "postern_panics_total 0",
+		"postern_decision_log_dropped_total 0",
 	} {
 		if !strings.Contains(body, want) {
 			t.Errorf("/metrics lacks %s", want)

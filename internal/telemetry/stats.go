@@ -9,16 +9,26 @@ import (
 
 // CacheStats is what a cache tells of itself. The counts never fall.
 type CacheStats struct {
-	Hits, Misses, Evictions uint64
-	Bytes, MaxBytes         int64
+	Hits, Misses uint64
+	Dropped      uint64 // values that were not taken
+	Bytes        int64
+	MaxBytes     int64
 }
 
 // KeySetStats is what a set of token keys tells of itself. The counts never fall.
 type KeySetStats struct {
-	Source            string // the URI it is fetched from
+	Source            string // where it is fetched from
+	Fetches, Failures uint64 // attempts, and those of them that failed
 	Keys              int
-	Fetched           time.Time // when it was last fetched well; zero: never
-	Fetches, Failures uint64    // attempts, and those of them that failed
+	LastSuccess       time.Time // zero: never
+}
+
+// ReplayStats is what the memory of used signatures tells of itself. The counts never fall.
+type ReplayStats struct {
+	Keys     int // remembered
+	Capacity int
+	Repeats  uint64 // signatures that came again
+	Refused  uint64 // signatures that could not be remembered
 }
 
 // stats asks other packages for their figures when Prometheus scrapes.
@@ -26,7 +36,8 @@ type stats struct {
 	mu      sync.Mutex
 	caches  map[string]func() CacheStats
 	keySets func() []KeySetStats
-	replay  func() int
+	replay  func() ReplayStats
+	panics  func() uint64
 }
 
 // RegisterCache shows a cache's figures under its name.
@@ -46,11 +57,22 @@ func (t *Telemetry) RegisterKeySets(read func() []KeySetStats) {
 	t.stats.keySets = read
 }
 
-// RegisterReplay shows how many signatures are remembered.
-func (t *Telemetry) RegisterReplay(entries func() int) {
+// RegisterReplay shows the figures of the memory of used signatures.
+func (t *Telemetry) RegisterReplay(read func() ReplayStats) {
 	t.stats.mu.Lock()
 	defer t.stats.mu.Unlock()
-	t.stats.replay = entries
+	t.stats.replay = read
+}
+
+// RegisterPanics shows how many checks ended in a panic.
+func (t *Telemetry) RegisterPanics(read func() uint64) {
+	t.stats.mu.Lock()
+	defer t.stats.mu.Unlock()
+	t.stats.panics = read
+}
+
+func plainDesc(name, help string) *prometheus.Desc {
+	return prometheus.NewDesc("postern_"+name, help, nil, nil)
 }
 
 func cacheDesc(name, help string) *prometheus.Desc {
@@ -62,25 +84,31 @@ func keySetDesc(name, help string) *prometheus.Desc {
 }
 
 var (
-	cacheHits      = cacheDesc("hits_total", "Look-ups that found something.")
-	cacheMisses    = cacheDesc("misses_total", "Look-ups that found nothing.")
-	cacheEvictions = cacheDesc("evictions_total", "Entries that gave way to others.")
-	cacheBytes     = cacheDesc("bytes", "Memory that the entries take.")
-	cacheMaxBytes  = cacheDesc("max_bytes", "Memory that the entries may take.")
+	cacheHits     = cacheDesc("hits_total", "Look-ups that found something.")
+	cacheMisses   = cacheDesc("misses_total", "Look-ups that found nothing.")
+	cacheDropped  = cacheDesc("dropped_total", "Values that were not taken because too many came at once.")
+	cacheBytes    = cacheDesc("bytes", "Memory that the entries take.")
+	cacheMaxBytes = cacheDesc("max_bytes", "Memory that the entries may take.")
 
 	keySetKeys     = keySetDesc("keys", "Keys in the set.")
 	keySetFetched  = keySetDesc("last_fetch_success_timestamp_seconds", "When the set was last fetched well; 0: never.")
 	keySetFetches  = keySetDesc("fetches_total", "Attempts to fetch the set.")
 	keySetFailures = keySetDesc("fetch_failures_total", "Attempts to fetch the set that failed.")
 
-	replayEntries = prometheus.NewDesc("postern_replay_entries", "Signatures remembered so that they count once.", nil, nil)
+	replayEntries    = plainDesc("replay_entries", "Signatures remembered so that they count once.")
+	replayMaxEntries = plainDesc("replay_max_entries", "How many signatures can be remembered.")
+	replayRepeats    = plainDesc("replay_repeats_total", "Signatures that came again.")
+	replayRefused    = plainDesc("replay_refused_total", "Signatures that could not be remembered; their requests were answered 503.")
+
+	panics = plainDesc("panics_total", "Checks that ended in a panic and were answered 503.")
 )
 
 // Describe implements [prometheus.Collector].
 func (*stats) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		cacheHits, cacheMisses, cacheEvictions, cacheBytes, cacheMaxBytes,
-		keySetKeys, keySetFetched, keySetFetches, keySetFailures, replayEntries,
+		cacheHits, cacheMisses, cacheDropped, cacheBytes, cacheMaxBytes,
+		keySetKeys, keySetFetched, keySetFetches, keySetFailures,
+		replayEntries, replayMaxEntries, replayRepeats, replayRefused, panics,
 	} {
 		ch <- d
 	}
@@ -98,7 +126,7 @@ func (s *stats) Collect(ch chan<- prometheus.Metric) {
 		c := read()
 		send(cacheHits, counter, float64(c.Hits), name)
 		send(cacheMisses, counter, float64(c.Misses), name)
-		send(cacheEvictions, counter, float64(c.Evictions), name)
+		send(cacheDropped, counter, float64(c.Dropped), name)
 		send(cacheBytes, gauge, float64(c.Bytes), name)
 		send(cacheMaxBytes, gauge, float64(c.MaxBytes), name)
 	}
@@ -110,13 +138,20 @@ func (s *stats) Collect(ch chan<- prometheus.Metric) {
 			}
 			seen[k.Source] = true
 			send(keySetKeys, gauge, float64(k.Keys), k.Source)
-			send(keySetFetched, gauge, seconds(k.Fetched), k.Source)
+			send(keySetFetched, gauge, seconds(k.LastSuccess), k.Source)
 			send(keySetFetches, counter, float64(k.Fetches), k.Source)
 			send(keySetFailures, counter, float64(k.Failures), k.Source)
 		}
 	}
 	if s.replay != nil {
-		send(replayEntries, gauge, float64(s.replay()))
+		r := s.replay()
+		send(replayEntries, gauge, float64(r.Keys))
+		send(replayMaxEntries, gauge, float64(r.Capacity))
+		send(replayRepeats, counter, float64(r.Repeats))
+		send(replayRefused, counter, float64(r.Refused))
+	}
+	if s.panics != nil {
+		send(panics, counter, float64(s.panics()))
 	}
 }
 

@@ -3,7 +3,7 @@
 //	Telemetry.Checker   decorates whoever decides: counts, times and logs each decision
 //	Telemetry.Observe   does the same for decisions made elsewhere, of requests that could not be decoded say
 //	Telemetry.SetRules  says which policies and rules exist: only these become labels
-//	Telemetry.Register… lets caches, key sets and replay memory be read when Prometheus scrapes
+//	Telemetry.Register… lets the figures of other packages be read when Prometheus scrapes
 //	Health              is why Postern is not ready, or works with less than all it needs
 //	Ops                 serves /healthz, /readyz and /metrics on a listener of its own
 //	NewLogger           makes the logger of everything else
@@ -44,7 +44,6 @@ type Telemetry struct {
 	registry  *prometheus.Registry
 	decisions *decisions
 	duration  prometheus.Histogram
-	panics    prometheus.Counter
 	reloads   reloads
 	stats     *stats
 	log       *decisionLog // nil: none
@@ -60,10 +59,6 @@ func New(o Options) *Telemetry {
 			Help:    "Time to decide one request, from the decoded request to the decision.",
 			Buckets: durations,
 		}),
-		panics: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "postern_panics_total",
-			Help: "Checks that ended in a panic and were answered 503.",
-		}),
 		reloads: newReloads(),
 		stats:   &stats{},
 	}
@@ -75,7 +70,7 @@ func New(o Options) *Telemetry {
 		t.log = newDecisionLog(o, dropped)
 	}
 	t.registry.MustRegister(
-		t.decisions, t.duration, t.panics, dropped, t.stats, &t.Health, buildInfo(o),
+		t.decisions, t.duration, dropped, t.stats, &t.Health, buildInfo(o),
 		t.reloads.total, t.reloads.succeeded, t.reloads.resources, t.reloads.errors,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
@@ -140,6 +135,3 @@ func (t *Telemetry) Observe(r *authz.Request, d *authz.Decision, took time.Durat
 func (t *Telemetry) SetRules(rules iter.Seq2[string, string]) {
 	t.decisions.set(rules)
 }
-
-// Panicked counts a check that ended in a panic.
-func (t *Telemetry) Panicked() { t.panics.Inc() }

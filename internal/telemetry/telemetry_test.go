@@ -170,33 +170,36 @@ func TestReloads(t *testing.T) {
 
 func TestRegisteredFigures(t *testing.T) {
 	tel := start(t, Options{Version: "v1.2.3", Commit: "abc"})
-	tel.RegisterCache("tokens", func() CacheStats { return CacheStats{Hits: 1, Misses: 2, Evictions: 3, Bytes: 4, MaxBytes: 5} })
-	tel.RegisterReplay(func() int { return 6 })
+	tel.RegisterCache("tokens", func() CacheStats { return CacheStats{1, 2, 3, 4, 5} })
+	tel.RegisterReplay(func() ReplayStats { return ReplayStats{6, 7, 8, 9} })
 	at := time.Date(2026, 11, 21, 12, 0, 0, 500e6, time.UTC)
 	tel.RegisterKeySets(func() []KeySetStats {
 		return []KeySetStats{
-			{Source: "https://a/jwks", Keys: 2, Fetched: at, Fetches: 3, Failures: 1},
+			{Source: "https://a/jwks", Keys: 2, LastSuccess: at, Fetches: 3, Failures: 1},
 			{Source: "https://a/jwks", Keys: 9},
 			{Source: "https://b/jwks"},
 		}
 	})
-	tel.Panicked()
+	tel.RegisterPanics(func() uint64 { return 10 })
 	tel.Health.Started()
 	tel.Health.Degraded("keys", "unreachable")
 	for family, want := range map[string]map[string]float64{
-		"postern_cache_hits_total":      {"cache=tokens": 1},
-		"postern_cache_misses_total":    {"cache=tokens": 2},
-		"postern_cache_evictions_total": {"cache=tokens": 3},
-		"postern_cache_bytes":           {"cache=tokens": 4},
-		"postern_cache_max_bytes":       {"cache=tokens": 5},
-		"postern_keyset_keys":           {"source=https://a/jwks": 2, "source=https://b/jwks": 0},
+		"postern_cache_hits_total":    {"cache=tokens": 1},
+		"postern_cache_misses_total":  {"cache=tokens": 2},
+		"postern_cache_dropped_total": {"cache=tokens": 3},
+		"postern_cache_bytes":         {"cache=tokens": 4},
+		"postern_cache_max_bytes":     {"cache=tokens": 5},
+		"postern_keyset_keys":         {"source=https://a/jwks": 2, "source=https://b/jwks": 0},
 		"postern_keyset_last_fetch_success_timestamp_seconds": {
 			"source=https://a/jwks": float64(at.Unix()) + 0.5, "source=https://b/jwks": 0,
 		},
 		"postern_keyset_fetches_total":        {"source=https://a/jwks": 3, "source=https://b/jwks": 0},
 		"postern_keyset_fetch_failures_total": {"source=https://a/jwks": 1, "source=https://b/jwks": 0},
 		"postern_replay_entries":              {"": 6},
-		"postern_panics_total":                {"": 1},
+		"postern_replay_max_entries":          {"": 7},
+		"postern_replay_repeats_total":        {"": 8},
+		"postern_replay_refused_total":        {"": 9},
+		"postern_panics_total":                {"": 10},
 		"postern_ready":                       {"": 1},
 		"postern_degraded":                    {"": 1},
 	} {
@@ -211,7 +214,8 @@ func TestNamesFollowTheConventions(t *testing.T) {
 	tel := start(t, Options{Version: "v1.2.3"})
 	tel.RegisterCache("tokens", func() CacheStats { return CacheStats{} })
 	tel.RegisterKeySets(func() []KeySetStats { return []KeySetStats{{Source: "a"}} })
-	tel.RegisterReplay(func() int { return 0 })
+	tel.RegisterReplay(func() ReplayStats { return ReplayStats{} })
+	tel.RegisterPanics(func() uint64 { return 0 })
 	tel.Reloaded(Reload{Resources: []ResourceCount{{"App", ResourceActive, 1}}})
 	d := decided(authz.ReasonNoPolicy, "", "")
 	tel.Observe(&authz.Request{}, &d, time.Millisecond)
