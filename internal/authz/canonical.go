@@ -30,7 +30,7 @@ var (
 // Canonicalize checks the request's method, host and target and sets r.Route. It returns a Failure of class
 // ClassBadRequest for what can be read in two ways, since the upstream might read it in the other.
 func (r *Request) Canonicalize() error {
-	if !isToken(r.Method) {
+	if !IsToken(r.Method) {
 		return Fail(ReasonMalformedRequest, errMethod)
 	}
 	host, err := CanonicalHost(r.Host)
@@ -56,8 +56,8 @@ func (r *Request) Canonicalize() error {
 	return nil
 }
 
-// isToken reports whether s is a token (RFC 9110 section 5.6.2).
-func isToken(s string) bool {
+// IsToken reports whether s is a token (RFC 9110 section 5.6.2): a method, or the name of a header field.
+func IsToken(s string) bool {
 	for i := range len(s) {
 		c := s[i]
 		if !isAlnum(c) && strings.IndexByte("!#$%&'*+-.^_`|~", c) < 0 {
