@@ -1,0 +1,68 @@
+package signature
+
+import (
+	"crypto/sha256"
+	"crypto/sha512"
+	"crypto/subtle"
+	"errors"
+
+	"github.com/postern-auth/postern/internal/authz"
+)
+
+var (
+	errDigestSyntax = malformed("Content-Digest is not a dictionary of byte sequences, each algorithm once")
+	errDigestNone   = authz.Fail(authz.ReasonNotCovered, errors.New("Content-Digest holds neither sha-256 nor sha-512"))
+	errDigest       = authz.Fail(authz.ReasonBodyMismatch, errors.New("the body does not have the digest in Content-Digest"))
+)
+
+// checkContentDigest compares the body, as the client encoded it, with the Content-Digest field (RFC 9530). Every
+// sha-256 and sha-512 in it must match and one must be there; other algorithms are deprecated or unknown and prove
+// nothing. Repr-Digest is of the decoded whole, which is not at hand, and is not looked at.
+func checkContentDigest(r *authz.Request, body []byte) error {
+	var (
+		s       scanner
+		seen    keySet
+		room    [sha512.Size]byte
+		matched bool
+	)
+	for i := range r.Headers {
+		if r.Headers[i].Name != "content-digest" {
+			continue
+		}
+		for s.line(r.Headers[i].Value); !s.done(); {
+			name, err := s.key()
+			if err != nil || !s.eat('=') || seen.add(name) != nil {
+				return errDigestSyntax
+			}
+			claimed, err := s.bytes(room[:0])
+			if err != nil || s.comma() != nil {
+				return errDigestSyntax
+			}
+			switch sum := contentDigest(name, body); {
+			case sum == nil:
+			case subtle.ConstantTimeCompare(sum, claimed) != 1:
+				return errDigest
+			default:
+				matched = true
+			}
+		}
+	}
+	if !matched {
+		return errDigestNone
+	}
+	return nil
+}
+
+// contentDigest returns nil for an algorithm that proves nothing.
+func contentDigest(algorithm string, body []byte) []byte {
+	switch algorithm {
+	case "sha-256":
+		sum := sha256.Sum256(body)
+		return sum[:]
+	case "sha-512":
+		sum := sha512.Sum512(body)
+		return sum[:]
+	default:
+		return nil
+	}
+}

@@ -1,0 +1,18 @@
+// Package signature authenticates signed requests.
+//
+// A profile is one signing format; it lives in one file and says how to read a signature out of a request, what bytes
+// were signed, and how they bind the body. Whatever all formats share is here once, so that a profile cannot forget it.
+// A request passes these phases, in this order, and the first that does not hold refuses it:
+//
+//  1. form: the profile reads the one signature that counts, within fixed bounds (profile.parse);
+//  2. time: created is there, neither in the future nor too old, and expires has not passed;
+//  3. base: the profile builds what was signed from the request as it arrived (profile.base);
+//  4. key: every key with the claimed id whose App the scheme accepts, each with the one algorithm that fits it;
+//  5. proof: one of the keys verifies the base. An unknown id costs a check against a secret nobody has;
+//  6. coverage: all that the scheme requires was signed;
+//  7. body: the bytes are those that were signed, and all of them were there to look at;
+//  8. replay: the same signed bytes, or the same nonce, have not been accepted before. It comes last, so that only a
+//     caller who holds a key can fill the memory, and a spoiled copy cannot use up the original.
+//
+// [Sign] is the other direction. It shares the base builder with the verifier, so the two cannot drift apart.
+package signature

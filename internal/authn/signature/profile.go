@@ -1,0 +1,89 @@
+package signature
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/postern-auth/postern/internal/authz"
+)
+
+// Bounds on what a stranger makes us read.
+const (
+	maxFieldBytes = 8 << 10
+	maxSignatures = 10
+	maxComponents = 64
+)
+
+// profile is one signing format. It is immutable, and trusts nothing that it reads: the scheme's phases decide.
+type profile interface {
+	// parse reads the one signature that counts into c. Its error wraps authz.ErrNoCredential if the request carries
+	// none, and is a Failure otherwise.
+	parse(r *authz.Request, c *claim) error
+
+	// base appends the bytes that were signed, in the n-th reading of the request, to buf. more reports that there
+	// is a reading after it, to be tried if this one does not verify.
+	base(r *authz.Request, c *claim, n int, buf []byte) (base []byte, more bool, err error)
+
+	// bindsBody reports whether what was signed binds the body; checkBody then compares the body with it.
+	bindsBody(c *claim) bool
+	checkBody(r *authz.Request, body []byte) error
+
+	// challenge is what a caller needs to know to sign for this scheme.
+	challenge(realm string) authz.Challenge
+}
+
+// requirement is something that must be signed: any one of the components does.
+type requirement struct {
+	anyOf   []component
+	missing *authz.Failure
+}
+
+func (q *requirement) metBy(c *claim) bool {
+	for i := range q.anyOf {
+		if slices.ContainsFunc(c.covered, func(k component) bool { return k.same(&q.anyOf[i]) }) {
+			return true
+		}
+	}
+	return false
+}
+
+// claim is a signature as presented, before any of it is believed. Its strings alias the request.
+type claim struct {
+	keyID     string
+	algorithm string // as the signer names it; may be empty
+	tag       string
+	nonce     string
+	created   time.Time // zero: absent
+	expires   time.Time // zero: absent
+	signature []byte
+	covered   []component
+	params    []byte // the covered components and parameters in their canonical form
+	refused   error  // why it cannot be used, if it is the one that counts
+}
+
+// reset empties the claim and keeps its memory.
+func (c *claim) reset() {
+	clear(c.covered)
+	*c = claim{signature: c.signature[:0], covered: c.covered[:0], params: c.params[:0]}
+}
+
+// work is the memory of one verification.
+type work struct {
+	claim claim
+	keys  []candidate
+	base  []byte
+	mark  []byte // what replay remembers
+}
+
+var works = sync.Pool{New: func() any { return new(work) }}
+
+func newWork() *work { return works.Get().(*work) }
+
+// release returns w to the pool, without the strings that alias the request.
+func (w *work) release() {
+	w.claim.reset()
+	clear(w.keys)
+	w.keys, w.base, w.mark = w.keys[:0], w.base[:0], w.mark[:0]
+	works.Put(w)
+}

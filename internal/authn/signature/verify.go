@@ -1,0 +1,201 @@
+package signature
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"time"
+
+	"github.com/postern-auth/postern/internal/authz"
+	"github.com/postern-auth/postern/internal/keystore"
+	"github.com/postern-auth/postern/internal/resource/v1alpha1"
+)
+
+func fail(reason authz.Reason, text string) *authz.Failure {
+	return authz.Fail(reason, errors.New(text))
+}
+
+var (
+	errChanged     = malformed("the request has no signature, though it had one")
+	errNoCreated   = fail(authz.ReasonNotCovered, "the signature does not say when it was created")
+	errNoNonce     = fail(authz.ReasonNotCovered, "the signature has no nonce, and the scheme requires one")
+	errFuture      = fail(authz.ReasonClockSkew, "the signature was created in the future")
+	errOld         = fail(authz.ReasonClockSkew, "the signature is older than maxAge")
+	errExpired     = fail(authz.ReasonClockSkew, "the signature has expired")
+	errBackwards   = malformed("the signature expires before it was created")
+	errUnknown     = fail(authz.ReasonUnknownKey, "no signing key has the signature's keyid")
+	errApp         = fail(authz.ReasonAppNotAccepted, "the signing key belongs to no App that the scheme accepts")
+	errAlgorithm   = fail(authz.ReasonAlgorithmRefused, "no accepted algorithm fits the signing key and the signature's alg")
+	errWrong       = fail(authz.ReasonBadSignature, "the signature does not verify")
+	errBodyUnbound = fail(authz.ReasonNotCovered, "the signature does not bind the body")
+	errBodyCut     = fail(authz.ReasonBodyTooLarge, "Envoy sent only the beginning of the body: raise max_request_bytes")
+	errBodyLarge   = fail(authz.ReasonBodyTooLarge, "the body is larger than limits.body")
+	errBodyAway    = fail(authz.ReasonBodyUnavailable, "Envoy did not send the body: set with_request_body on this route")
+	errBodyUnknown = fail(authz.ReasonBodyUnavailable, "nothing tells whether the request has a body: the signature must cover content-digest")
+	errReplayed    = fail(authz.ReasonReplayed, "what was signed has been accepted before")
+)
+
+// checkTimes holds the claim to the clock. maxAge never lengthens what the signer said.
+func (s *scheme) checkTimes(now time.Time, c *claim) error {
+	switch {
+	case c.created.IsZero():
+		return errNoCreated
+	case !c.expires.IsZero() && c.expires.Before(c.created):
+		return errBackwards
+	case c.created.After(now.Add(s.clockSkew)):
+		return errFuture
+	case now.After(c.created.Add(s.maxAge)):
+		return errOld
+	case !c.expires.IsZero() && !now.Before(c.expires):
+		return errExpired
+	case s.nonce && c.nonce == "":
+		return errNoNonce
+	default:
+		return nil
+	}
+}
+
+// candidate is a key that may have signed, and the algorithm it signs with.
+type candidate struct {
+	key       *keystore.Key
+	algorithm *algorithm
+}
+
+// prove returns the key that verifies the claim. Nothing it does before the answer depends on whether the key id is
+// known, beyond the look-up itself.
+func (s *scheme) prove(ctx context.Context, r *authz.Request, w *work) (*keystore.Key, error) {
+	c := &w.claim
+	keys, err := s.store.BySigningID(ctx, c.keyID)
+	if err != nil && !errors.Is(err, keystore.ErrNotFound) {
+		return nil, authz.Fail(authz.ReasonStoreUnavailable, err)
+	}
+	refusal := s.candidates(keys, w)
+	for n, more := 0, true; more; n++ {
+		w.base, more, err = s.profile.base(r, c, n, w.base[:0])
+		if err != nil {
+			return nil, authz.Fail(authz.ReasonBadSignature, err)
+		}
+		for _, k := range w.keys {
+			if !k.algorithm.verify(k.key.Signing, w.base, c.signature) || k.key == s.dummy {
+				continue
+			}
+			if err := k.key.Check(r.Now); err != nil {
+				refusal = err // another key with this id may still be good
+				continue
+			}
+			return k.key, nil
+		}
+	}
+	return nil, refusal
+}
+
+// candidates gathers the keys to try, at least one, and returns the reason to give if none verifies.
+func (s *scheme) candidates(keys []*keystore.Key, w *work) error {
+	var refusal error = errUnknown
+	for _, k := range keys {
+		if !s.apps.Accepts(k.App) {
+			if refusal == errUnknown {
+				refusal = errApp
+			}
+			continue
+		}
+		a := algorithmFor(k.Signing, w.claim.algorithm, s.accepted)
+		if a == nil {
+			refusal = errAlgorithm
+			continue
+		}
+		w.keys = append(w.keys, candidate{k, a})
+	}
+	if len(w.keys) > 0 {
+		return errWrong
+	}
+	w.keys = append(w.keys, candidate{s.dummy, algorithms[0]})
+	return refusal
+}
+
+func (s *scheme) checkCoverage(c *claim) error {
+	for i := range s.required {
+		if q := &s.required[i]; !q.metBy(c) {
+			return q.missing
+		}
+	}
+	return nil
+}
+
+// checkBody makes sure that the body is the one that was signed.
+//
+// A body that Envoy did not send in whole is never verified. Where nothing tells whether there is one at all
+// (BodyUnknown: no length, none sent), only a signature that binds the empty body will do: if Envoy sends bodies on
+// this route, as a scheme that binds them needs, then there is none. Where it does not, the signer has still said that
+// the body is empty, and an upstream that checks Content-Digest sees one that was added.
+func (s *scheme) checkBody(r *authz.Request, c *claim) error {
+	bound := s.profile.bindsBody(c)
+	if !bound {
+		if s.body == v1alpha1.BodyUnbound || s.body != v1alpha1.BodyRequired && r.Body.State == authz.BodyNone {
+			return nil
+		}
+		if r.Body.State == authz.BodyUnknown {
+			return errBodyUnknown
+		}
+		return errBodyUnbound
+	}
+	var refusal error
+	switch r.Body.State {
+	case authz.BodyNone, authz.BodyWhole, authz.BodyUnknown:
+	case authz.BodyPartial:
+		refusal = errBodyCut
+	default:
+		refusal = errBodyAway
+	}
+	if s.bodyLimit > 0 && int64(len(r.Body.Bytes)) > s.bodyLimit {
+		refusal = errBodyLarge
+	}
+	switch {
+	case refusal == nil:
+		return s.profile.checkBody(r, r.Body.Bytes)
+	case s.body == v1alpha1.BodyUnbound:
+		return nil
+	default:
+		return refusal
+	}
+}
+
+// checkFirst remembers what was signed until it is too old to be accepted, and refuses it if it was remembered.
+func (s *scheme) checkFirst(ctx context.Context, key *keystore.Key, w *work) error {
+	if s.replay == nil {
+		return nil
+	}
+	c := &w.claim
+	until := c.created.Add(s.maxAge)
+	if !c.expires.IsZero() && c.expires.Before(until) {
+		until = c.expires
+	}
+	// The extra second keeps a memory whose clock is read later than r.Now from having forgotten already.
+	first, err := s.replay.First(ctx, w.signed(key.ID), until.Add(s.clockSkew+time.Second))
+	switch {
+	case err != nil:
+		return authz.Fail(authz.ReasonReplayUnavailable, err)
+	case !first:
+		return errReplayed
+	default:
+		return nil
+	}
+}
+
+// signed identifies what a key has signed: its nonce, which may be used once whatever it stands in, or else the base.
+// The text of the signature has no part in it: one base has many valid signatures.
+func (w *work) signed(keyID string) [32]byte {
+	kind, what := byte('b'), w.base
+	if w.claim.nonce != "" {
+		kind, what = 'n', nil
+	}
+	w.mark = append(w.mark[:0], kind)
+	w.mark = binary.BigEndian.AppendUint32(w.mark, uint32(len(keyID)))
+	w.mark = append(w.mark, keyID...)
+	w.mark = append(w.mark, what...)
+	if what == nil {
+		w.mark = append(w.mark, w.claim.nonce...)
+	}
+	return sha256.Sum256(w.mark)
+}
