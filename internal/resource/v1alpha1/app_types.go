@@ -35,7 +35,7 @@ type AppCredential struct {
 	// Disabled refuses this credential.
 	Disabled bool `json:"disabled,omitempty"`
 	// Scopes default to the App's; an empty list grants none. What the App does not have is not granted.
-	Scopes []string `json:"scopes,omitempty"`
+	Scopes []string `json:"scopes,omitzero"`
 	// NotBefore and ExpiresAt bound when the credential is good: from the first, until before the second.
 	NotBefore *metav1.Time `json:"notBefore,omitempty"`
 	ExpiresAt *metav1.Time `json:"expiresAt,omitempty"`

@@ -231,13 +231,13 @@ func (d *decoder) time(n *yaml.Node, v reflect.Value, at path) {
 }
 
 func (d *decoder) duration(n *yaml.Node, v reflect.Value, at path) {
-	text, ok := d.text(n, at)
-	if !ok {
+	if n.Kind != yaml.ScalarNode || n.Tag == nullTag {
+		d.is(n, at, yaml.ScalarNode, stringTag)
 		return
 	}
-	t, err := time.ParseDuration(text)
+	t, err := time.ParseDuration(n.Value)
 	if err != nil {
-		d.errorf(n, at, "write it with its unit: 500ms, 30s, 5m", "%s is not a duration", quote(text))
+		d.errorf(n, at, "write it with its unit: 500ms, 30s, 5m", "%s is not a duration", quote(n.Value))
 		return
 	}
 	v.Set(reflect.ValueOf(metav1.Duration{Duration: t}))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -137,6 +138,7 @@ func decode(o Origin) Document {
 	d.decode(target)
 	target.SetDefaults()
 	d.merge(target.Validate())
+	slices.SortStableFunc(d.errs, func(a, b *Error) int { return a.Line - b.Line })
 	if doc.Err = d.errs.err(); doc.Err != nil {
 		doc.Scheme, doc.App = nil, nil
 		if doc.Policy != nil {

@@ -53,7 +53,7 @@ func (f *fields) add(t reflect.Type, index []int) {
 			f.add(t.Field(i).Type, at) // embedded
 			continue
 		}
-		f.list = append(f.list, field{name: name, index: at, required: !strings.Contains(options, "omitempty")})
+		f.list = append(f.list, field{name: name, index: at, required: !strings.Contains(options, "omit")})
 	}
 }
 

@@ -43,8 +43,8 @@ type Requirements struct {
 	Mode Mode `json:"mode,omitempty"`
 	// Security lists alternatives in OpenAPI's form: any item suffices. It is there in the policy, or in each rule.
 	Security []SecurityRequirement `json:"security,omitempty"`
-	// Authorize lists conditions that must all hold.
-	Authorize []Condition `json:"authorize,omitempty"`
+	// Authorize lists conditions that must all hold. In a rule an empty list drops the policy's.
+	Authorize []Condition `json:"authorize,omitzero"`
 	// Identity says which headers tell the upstream who calls.
 	Identity *Identity `json:"identity,omitempty"`
 	// CORS exempts true preflight requests.

@@ -18,7 +18,8 @@ func (p *AuthPolicy) routes() *AuthPolicy {
 	for i := range p.Spec.Rules {
 		r := Rule{Name: p.Spec.Rules[i].Name}
 		for _, m := range p.Spec.Rules[i].Match {
-			if m = p.reliable(m); m.isEmpty() {
+			m = p.reliable(m)
+			if m.Path == nil && len(m.Methods) == 0 && len(m.Headers) == 0 && len(m.Sources) == 0 {
 				r.Match = nil // one of the alternatives is every request
 				break
 			}

@@ -55,7 +55,11 @@ const (
 
 // typeMeta checks what a document says it is. Objects from the Kubernetes API may say nothing.
 func (c *checker) typeMeta(t metav1.TypeMeta) {
-	if t.APIVersion != APIVersion && t != (metav1.TypeMeta{}) {
+	switch {
+	case t.APIVersion == APIVersion || t == (metav1.TypeMeta{}):
+	case t.APIVersion == "":
+		c.errorf("apiVersion", "add apiVersion: "+APIVersion, "is missing")
+	default:
 		c.errorf("apiVersion", "write "+APIVersion, "%s is not a version of this kind", quote(t.APIVersion))
 	}
 }

@@ -1,6 +1,9 @@
 package v1alpha1
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // The bounds of one App.
 const (
@@ -24,6 +27,9 @@ func (a *App) Validate() Errors {
 	for i := range a.Spec.Credentials {
 		at := spec.dot("credentials").index(i)
 		c.credential(at, &a.Spec.Credentials[i])
+		if !slices.Equal(a.Spec.Credentials[i].Scopes, a.Spec.Scopes) { // those by default have been checked
+			c.scopes(at.dot("scopes"), a.Spec.Credentials[i].Scopes)
+		}
 		c.unique(seen, at.dot("name"), a.Spec.Credentials[i].Name, "the credential "+quote(a.Spec.Credentials[i].Name))
 	}
 	return c.errs
@@ -65,7 +71,6 @@ func (c *checker) credential(at path, cred *AppCredential) {
 	if cred.Signing != nil {
 		c.signing(at.dot("signing"), cred.Signing)
 	}
-	c.scopes(at.dot("scopes"), cred.Scopes)
 	if cred.NotBefore != nil && cred.ExpiresAt != nil && !cred.NotBefore.Before(cred.ExpiresAt) {
 		c.errorf(at.dot("expiresAt"), "let it expire later, or remove the credential", "is not after notBefore")
 	}

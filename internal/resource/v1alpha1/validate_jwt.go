@@ -50,7 +50,7 @@ func (c *checker) issuer(at path, iss *JWTIssuer) {
 	case iss.Secret != nil:
 		c.secret(at.dot("secret"), iss.Secret)
 		if iss.JWKS != nil {
-			c.errorf(at, "use two issuers' entries, in two schemes", "secret and jwks are both set")
+			c.errorf(at, "keep one of them", "secret and jwks are both set")
 		}
 	case iss.JWKS != nil:
 		c.jwks(at.dot("jwks"), iss.JWKS)

@@ -3,6 +3,7 @@ package v1alpha1
 import (
 	"net/netip"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/postern-auth/postern/internal/authz"
@@ -25,7 +26,7 @@ func (c *checker) matches(at path, matches []Match) {
 }
 
 func (c *checker) match(at path, m *Match) {
-	if m.isEmpty() {
+	if m.Path == nil && m.Methods == nil && m.Headers == nil && m.Sources == nil {
 		c.errorf(at, "name a path, methods, headers or sources, or leave match out for every request", "is empty")
 	}
 	if m.Path != nil {
@@ -34,10 +35,6 @@ func (c *checker) match(at path, m *Match) {
 	c.methods(at.dot("methods"), m.Methods)
 	c.headerMatches(at.dot("headers"), m.Headers)
 	c.sources(at.dot("sources"), m.Sources)
-}
-
-func (m *Match) isEmpty() bool {
-	return m.Path == nil && len(m.Methods) == 0 && len(m.Headers) == 0 && len(m.Sources) == 0
 }
 
 func (c *checker) pathMatch(at path, p *PathMatch) {
@@ -77,7 +74,7 @@ func (c *checker) template(at path, text string) {
 	const remedy = "write segments as text or {name}, the last one perhaps {name=**}"
 	c.length(at, text, mostPath)
 	segments := strings.Split(text, "/")
-	seen := names{}
+	var seen []string
 	for i, s := range segments {
 		inner, ok := strings.CutPrefix(s, "{")
 		if !ok {
@@ -96,8 +93,11 @@ func (c *checker) template(at path, text string) {
 		case rest && i != len(segments)-1:
 			c.errorf(at, remedy, "%s: %s is not at the end", quote(text), quote(s))
 			return
+		case slices.Contains(seen, name):
+			c.errorf(at, "give each parameter its own name", "%s: the parameter %s is there twice", quote(text), quote(name))
+			return
 		}
-		c.unique(seen, at, name, "the parameter "+quote(name))
+		seen = append(seen, name)
 		segments[i] = "x"
 	}
 	literal := strings.Join(segments, "/")
