@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"reflect"
 )
 
 // NewLogger makes a logger that writes to w, format json or text, what is of the level (debug, info, warn, error) or
@@ -39,7 +40,17 @@ func scalarsOnly(_ []string, a slog.Attr) slog.Attr {
 	case fmt.Stringer:
 		a.Value = slog.StringValue(v.String())
 	default:
-		a.Value = slog.StringValue(fmt.Sprintf("[%T]", v))
+		a.Value = slog.StringValue(scalar(v))
 	}
 	return a
+}
+
+// scalar returns the text of a value whose type is a name for a simple one, and of any other the type.
+func scalar(v any) string {
+	switch kind := reflect.TypeOf(v).Kind(); {
+	case kind == reflect.String, reflect.Bool <= kind && kind <= reflect.Float64:
+		return fmt.Sprint(v)
+	default:
+		return fmt.Sprintf("[%T]", v)
+	}
 }

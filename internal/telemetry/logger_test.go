@@ -21,14 +21,16 @@ func TestLoggerPrintsScalarsOnly(t *testing.T) {
 		"names", []string{"a", "b"}, "nothing", nil,
 		"request", &authz.Request{Headers: []authz.Header{{Name: "authorization", Value: string(canary)}}},
 		"header", http.Header{"Authorization": {string(canary)}}, "bytes", []byte(canary), "verdict", authz.ReasonUnknownKey,
+		"state", ResourceActive, "count", named(7), "list", []ResourceState{ResourceActive},
 		slog.Group("in", "principal", &authz.Principal{Claims: map[string]any{"c": string(canary)}}),
 	}
 	for format, want := range map[string]string{
 		"json": `{"level":"INFO","msg":"hello","text":"a\nb","number":1,"took":1000000000,"error":"broken","secret":"[redacted]",` +
 			`"names":["a","b"],"nothing":null,"request":"[*authz.Request]","header":"[http.Header]","bytes":"[[]uint8]",` +
-			`"verdict":"unknown_key","in":{"principal":"[*authz.Principal]"}}`,
+			`"verdict":"unknown_key","state":"active","count":"7","list":"[[]telemetry.ResourceState]","in":{"principal":"[*authz.Principal]"}}`,
 		"text": `level=INFO msg=hello text="a\nb" number=1 took=1s error=broken secret=[redacted] names="[a b]" nothing=<nil> ` +
-			`request=[*authz.Request] header=[http.Header] bytes=[[]uint8] verdict=unknown_key in.principal=[*authz.Principal]`,
+			`request=[*authz.Request] header=[http.Header] bytes=[[]uint8] verdict=unknown_key state=active count=7 ` +
+			`list=[[]telemetry.ResourceState] in.principal=[*authz.Principal]`,
 	} {
 		t.Run(format, func(t *testing.T) {
 			var out bytes.Buffer
@@ -50,6 +52,8 @@ func TestLoggerPrintsScalarsOnly(t *testing.T) {
 		})
 	}
 }
+
+type named int
 
 func TestLoggerErrors(t *testing.T) {
 	for _, tt := range []struct{ format, level, want string }{

@@ -1,7 +1,7 @@
 // Package telemetry is the operators' view: what was decided, how long it took, and how Postern is doing.
 //
 //	Telemetry.Checker   decorates whoever decides: counts, times and logs each decision
-//	Telemetry.Observe   does the same for decisions made elsewhere, of requests that could not be decoded say
+//	Telemetry.Refused   does the same for denials made before anybody was asked
 //	Telemetry.SetRules  says which policies and rules exist: only these become labels
 //	Telemetry.Register… lets the figures of other packages be read when Prometheus scrapes
 //	Health              is why Postern is not ready, or works with less than all it needs
@@ -129,6 +129,9 @@ func (t *Telemetry) Observe(r *authz.Request, d *authz.Decision, took time.Durat
 		t.log.record(r, d, took)
 	}
 }
+
+// Refused observes a denial that no Checker made, of a request that could not be decoded say.
+func (t *Telemetry) Refused(r *authz.Request, d *authz.Decision) { t.Observe(r, d, time.Since(r.Now)) }
 
 // SetRules says which rules exist, each as a policy ("namespace/name") and the name of one of its rules. Decisions of
 // others, of those removed say, count as policy "_other". Call it before the rules come into force.

@@ -67,6 +67,16 @@ func TestDecisionsAreCounted(t *testing.T) {
 	}
 }
 
+func TestRefused(t *testing.T) {
+	tel := start(t, Options{})
+	d := authz.Deny(authz.ReasonMalformedRequest, nil)
+	tel.Refused(&authz.Request{Now: time.Now()}, &d)
+	want := map[string]float64{"decision=deny,reason=malformed_request": 1}
+	if diff := cmp.Diff(want, series(t, tel, "postern_decisions_total")); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
 func TestRemovedRulesLoseTheirSeries(t *testing.T) {
 	tel := start(t, Options{})
 	observe := func(policy string) {
