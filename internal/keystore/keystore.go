@@ -46,12 +46,12 @@ type Key struct {
 	App       *App
 	Digest    Digest       // of an API key; zero for a signing key
 	Signing   *SigningKey  // nil for an API key
-	Scopes    authz.Scopes // what the credential asks for; see NewKey
+	Scopes    authz.Scopes // what the credential asks for and the App has
 	NotBefore time.Time    // zero: always
 	ExpiresAt time.Time    // zero: never
 	Disabled  bool
 
-	// Principal is who this key proves, made once.
+	// Principal is who this key proves, made once by NewKey.
 	Principal *authz.Principal
 }
 

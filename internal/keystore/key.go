@@ -1,0 +1,96 @@
+package keystore
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/postern-auth/postern/internal/authz"
+)
+
+// What Check refuses with. They carry the Reason of the denial.
+var (
+	errKeyDisabled    = authz.Fail(authz.ReasonKeyDisabled, nil)
+	errAppDisabled    = authz.Fail(authz.ReasonAppNotAccepted, errors.New("the app is disabled"))
+	errKeyNotYetValid = authz.Fail(authz.ReasonKeyNotYetValid, nil)
+	errKeyExpired     = authz.Fail(authz.ReasonKeyExpired, nil)
+)
+
+// NewKey completes the metadata k of a credential of the App: its ID, its Principal, and its Scopes, which become those
+// of names that the App has as well. names nil stands for all the App's scopes, and empty for none.
+func NewKey(app *App, credential string, names []string, k Key) *Key {
+	k.Complete(app, credential, names)
+	return &k
+}
+
+// Complete does the work of NewKey in place, for stores that hold many Keys in one piece of memory.
+func (k *Key) Complete(app *App, credential string, names []string) {
+	k.App, k.Scopes = app, app.Scopes
+	if names != nil {
+		k.Scopes = narrow(app.Scopes, names)
+	}
+	// One string holds the three: "app:shop/acme/2026-q4".
+	const scheme = "app:"
+	text := scheme + app.Namespace + "/" + app.Name + "/" + credential
+	subject := text[:len(text)-len("/")-len(credential)]
+	k.ID = text[len(scheme):]
+	if k.Principal == nil {
+		k.Principal = new(authz.Principal)
+	}
+	*k.Principal = authz.Principal{
+		Subject:    subject,
+		App:        subject[len(scheme):],
+		KeyID:      k.ID,
+		Scopes:     k.Scopes,
+		Attributes: app.Attributes,
+		Labels:     app.Labels,
+	}
+}
+
+// narrow returns the scopes in both, sharing the App's set where nothing is left out.
+func narrow(app authz.Scopes, names []string) authz.Scopes {
+	if slices.Equal(names, app.List()) {
+		return app
+	}
+	return app.Intersect(authz.NewScopes(names...))
+}
+
+// Check reports whether the key is good at the time: an error that carries the Reason if it is not. A key is good from
+// NotBefore until before ExpiresAt.
+func (k *Key) Check(now time.Time) error {
+	switch {
+	case k.Disabled:
+		return errKeyDisabled
+	case k.App.Disabled:
+		return errAppDisabled
+	case now.Before(k.NotBefore):
+		return errKeyNotYetValid
+	case !k.ExpiresAt.IsZero() && !now.Before(k.ExpiresAt):
+		return errKeyExpired
+	}
+	return nil
+}
+
+// Size returns about what the key takes in memory with all it refers to, in bytes, as if it shared nothing.
+func (k *Key) Size() int64 {
+	const (
+		fixed   = 480 // Key, Principal and App
+		mapSize = 300 // of a small map
+	)
+	size := fixed + 2*len(k.ID) + len(k.Digest.Pepper) + len(k.App.Namespace) + len(k.App.Name) +
+		scopesSize(k.Scopes) + scopesSize(k.App.Scopes)
+	for _, m := range []map[string]string{k.App.Labels, k.App.Attributes} {
+		if m != nil {
+			size += mapSize
+		}
+		for name, value := range m {
+			size += 40 + len(name) + len(value)
+		}
+	}
+	if k.Signing != nil {
+		size += k.Signing.size()
+	}
+	return int64(size)
+}
+
+func scopesSize(s authz.Scopes) int { return 16*len(s.List()) + 2*len(s.String()) }
