@@ -1,0 +1,53 @@
+package jwt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// loader fetches the document of a key set.
+type loader func(ctx context.Context) (*document, error)
+
+// keySet loads from a JWKS address.
+func (w *web) keySet(address string) loader {
+	return func(ctx context.Context) (*document, error) { return w.get(ctx, address) }
+}
+
+// discovered loads from the address that the issuer's metadata names (OpenID Connect Discovery 1.0 section 4).
+// The metadata are read anew each time, so an issuer may move its keys.
+func (w *web) discovered(issuer string) loader {
+	return func(ctx context.Context) (*document, error) {
+		metadata, err := w.get(ctx, metadataAddress(issuer))
+		if err != nil {
+			return nil, fmt.Errorf("discovery: %w", err)
+		}
+		address, err := keySetAddress(metadata.body, issuer)
+		if err != nil {
+			return nil, fmt.Errorf("discovery: %w", err)
+		}
+		return w.get(ctx, address)
+	}
+}
+
+func metadataAddress(issuer string) string {
+	return strings.TrimSuffix(issuer, "/") + "/.well-known/openid-configuration"
+}
+
+// keySetAddress returns jwks_uri of an issuer's metadata. The metadata must name the very issuer they were asked of
+// (section 4.3): otherwise one issuer could speak for another.
+func keySetAddress(metadata []byte, issuer string) (string, error) {
+	object, err := decodeObject(string(metadata))
+	if err != nil {
+		return "", err
+	}
+	if object["issuer"] != issuer {
+		return "", errors.New("the metadata are another issuer's")
+	}
+	address, _ := object["jwks_uri"].(string)
+	if _, err := checkAddress(address); err != nil {
+		return "", fmt.Errorf("jwks_uri: %w", err)
+	}
+	return address, nil
+}
