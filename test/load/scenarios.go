@@ -1,0 +1,205 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"time"
+)
+
+// scenario is one line of the table.
+type scenario struct {
+	name string
+	work string
+	run  func(context.Context, *bench) (result, error)
+}
+
+// scenarios is the table in the order it is printed. "self" is not part of it: it measures how exact the rest is.
+var scenarios = []scenario{
+	{"apikey", "API key", againstYes(0.70, apiKeys)},
+	{"jwt-es256", "JWT seen before, ES256", againstYes(0.75, seenTokens(func(s *secrets) *issuer { return s.es256 }))},
+	{"jwt-rs256", "JWT seen before, RS256", againstYes(0.75, seenTokens(func(s *secrets) *issuer { return s.rs256 }))},
+	{"hmac", "HMAC (RFC 9421), no body", againstYes(0.85, signatures)},
+	{"jwt-new", "JWT first seen, ES256", newTokens},
+	{"policies", "API key, 10,000 policies instead of 10", larger(size{10_000, 1000, 10})},
+	{"keys", "API key, 1,000,000 keys instead of 1,000", larger(size{10, 1_000_000, 10})},
+	{"start-10k", "start to ready, 10,000 declared keys", start(10_000, 1500*time.Millisecond)},
+	{"start-100k", "start to ready, 100,000 declared keys", start(100_000, 8*time.Second)},
+}
+
+var self = scenario{"self", "always-yes against itself", againstItself}
+
+// ordinary is the world that most scenarios share.
+var ordinary = size{policies: 10, keys: 1000, keysPerApp: 10}
+
+// bench holds what scenarios share; it is made when first asked for.
+type bench struct {
+	plan     plan
+	programs *programs
+	secrets  *secrets
+
+	yes     *target
+	world   *world
+	postern *target // over world
+}
+
+func (b *bench) close() {
+	for _, t := range []*target{b.yes, b.postern} {
+		if t != nil {
+			t.stop()
+		}
+	}
+}
+
+// alwaysYes returns the yardstick.
+func (b *bench) alwaysYes(ctx context.Context) (*target, error) {
+	var err error
+	if b.yes == nil {
+		b.yes, err = b.programs.startAlwaysYes(ctx)
+	}
+	return b.yes, err
+}
+
+// usual returns a Postern over the ordinary world.
+func (b *bench) usual(ctx context.Context) (*target, *world, error) {
+	if b.postern == nil {
+		w, err := b.newWorld("ordinary", ordinary)
+		if err != nil {
+			return nil, nil, err
+		}
+		if b.postern, _, err = b.programs.startPostern(ctx, w); err != nil {
+			return nil, nil, err
+		}
+		b.world = w
+	}
+	return b.postern, b.world, nil
+}
+
+func (b *bench) newWorld(name string, n size) (*world, error) {
+	return newWorld(filepath.Join(b.programs.dir, name), b.secrets, n)
+}
+
+// both returns the yardstick and a Postern with the same traffic for each.
+func (b *bench) both(ctx context.Context, of func(*bench, *world) (traffic, error)) (yes, postern side, err error) {
+	if yes.target, err = b.alwaysYes(ctx); err != nil {
+		return yes, postern, err
+	}
+	var w *world
+	if postern.target, w, err = b.usual(ctx); err != nil {
+		return yes, postern, err
+	}
+	postern.traffic, err = of(b, w)
+	yes.traffic = postern.traffic
+	return yes, postern, err
+}
+
+// againstYes measures Postern against the yardstick.
+func againstYes(limit float64, of func(*bench, *world) (traffic, error)) func(context.Context, *bench) (result, error) {
+	return func(ctx context.Context, b *bench) (result, error) {
+		yes, postern, err := b.both(ctx, of)
+		if err != nil {
+			return result{}, err
+		}
+		c, err := compare(ctx, b.plan, yes, postern, nil)
+		return ratioResult(c, limit), err
+	}
+}
+
+func apiKeys(_ *bench, w *world) (traffic, error) { return withKeys(w.keys, w.hosts), nil }
+
+func signatures(b *bench, w *world) (traffic, error) {
+	return withSignatures(b.secrets.signingID, b.secrets.signing, w.hosts[0]), nil
+}
+
+// seenTokens presents so few tokens that the warm-up has shown each of them.
+func seenTokens(of func(*secrets) *issuer) func(*bench, *world) (traffic, error) {
+	return func(b *bench, w *world) (traffic, error) {
+		list, err := tokens(of(b.secrets), 200)
+		return withTokens(list, w.hosts[0]), err
+	}
+}
+
+// newTokens measures tokens that nobody has seen. They may cost what always-yes costs and one bare signature check.
+func newTokens(ctx context.Context, b *bench) (result, error) {
+	yes, postern, err := b.both(ctx, func(b *bench, w *world) (traffic, error) {
+		return withNewTokens(b.secrets.es256, w.hosts[0]), nil
+	})
+	if err != nil {
+		return result{}, err
+	}
+	check, err := b.secrets.es256.bareCheck()
+	if err != nil {
+		return result{}, err
+	}
+	var bare []float64
+	c, err := compare(ctx, b.plan, yes, postern, func() error {
+		cost, err := threadCost(b.plan.duration/4, check)
+		bare = append(bare, float64(cost)/float64(time.Microsecond))
+		return err
+	})
+	if err != nil {
+		return result{}, err
+	}
+	r := ratioResult(c, 1+median(bare)/median(c.base))
+	r.Note = fmt.Sprintf("the bare signature check takes %.1f µs", median(bare))
+	return r, nil
+}
+
+// larger measures a larger world against the ordinary one, by the same check with keys and hosts chosen at random.
+func larger(n size) func(context.Context, *bench) (result, error) {
+	return func(ctx context.Context, b *bench) (result, error) {
+		usual, w, err := b.usual(ctx)
+		if err != nil {
+			return result{}, err
+		}
+		big, err := b.newWorld("larger", n)
+		if err != nil {
+			return result{}, err
+		}
+		postern, took, err := b.programs.startPostern(ctx, big)
+		if err != nil {
+			return result{}, err
+		}
+		defer postern.stop()
+		c, err := compare(ctx, b.plan, side{usual, withKeys(w.keys, w.hosts)}, side{postern, withKeys(big.keys, big.hosts)}, nil)
+		r := ratioResult(c, 1.1)
+		r.Note = fmt.Sprintf("ready after %.1f s", took.Seconds())
+		return r, err
+	}
+}
+
+// start measures how long a Postern takes from its start until it is ready: the median of three.
+func start(keys int, limit time.Duration) func(context.Context, *bench) (result, error) {
+	return func(ctx context.Context, b *bench) (result, error) {
+		w, err := b.newWorld(fmt.Sprintf("start-%d", keys), size{policies: 10, keys: keys, keysPerApp: 1})
+		if err != nil {
+			return result{}, err
+		}
+		var seconds []float64
+		for range 3 {
+			postern, took, err := b.programs.startPostern(ctx, w)
+			if err != nil {
+				return result{}, err
+			}
+			postern.stop()
+			seconds = append(seconds, took.Seconds())
+		}
+		return result{Unit: "s", Measured: median(seconds), Limit: limit.Seconds(), Rounds: seconds}, nil
+	}
+}
+
+// againstItself measures the yardstick against a copy of itself: the ratio is 1, as far as the method is exact.
+func againstItself(ctx context.Context, b *bench) (result, error) {
+	yes, err := b.alwaysYes(ctx)
+	if err != nil {
+		return result{}, err
+	}
+	again, err := b.programs.startAlwaysYes(ctx)
+	if err != nil {
+		return result{}, err
+	}
+	defer again.stop()
+	t := withSignatures(b.secrets.signingID, b.secrets.signing, "service-000000.example.com")
+	c, err := compare(ctx, b.plan, side{yes, t}, side{again, t}, nil)
+	return ratioResult(c, 1.03), err
+}
