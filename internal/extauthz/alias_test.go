@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -36,15 +37,16 @@ func (p poison) Put(b *[]byte) {
 // echo answers with what the request holds, uncloned.
 var echo = checkFunc(func(_ context.Context, r *authz.Request) authz.Decision {
 	token, _ := r.Header("x-token")
-	m := authz.Mutation{Set: []authz.Header{{Name: "x-echo", Value: token}}, Remove: []string{r.Headers[0].Name}, RemoveParams: []string{r.Query}}
-	d := authz.Allow(authz.ReasonAuthenticated, m)
+	d := authz.Allow(authz.ReasonAuthenticated, authz.Mutation{
+		Set: []authz.Header{{Name: "x-echo", Value: token}}, Remove: []string{r.Headers[0].Name}, RemoveParams: []string{r.Query},
+	})
 	d.Policy, d.Rule = r.Route.Host, r.Route.Path
 	d.Principal = &authz.Principal{Subject: token, App: r.ContextExtension("app")}
 	return d
 })
 
 func tokenRequest(token string) *authv3.CheckRequest {
-	m := httpRequest(func(h *authv3.AttributeContext_HttpRequest) {
+	m := httpRequest(func(h *httpAttributes) {
 		h.HeaderMap, h.Path = headerMap("x-token", token), "/p?"+token
 		h.HeaderMap.Headers = append(h.HeaderMap.Headers, headerMap("x-request-id", "id").Headers...)
 	})
@@ -55,10 +57,7 @@ func tokenRequest(token string) *authv3.CheckRequest {
 // TestNothingOutlivesTheCall overwrites the receive buffer as soon as the exchange lets it go: the answer stays what it
 // was, and the pooled Request holds nothing of it.
 func TestNothingOutlivesTheCall(t *testing.T) {
-	s, err := New(Options{Checker: echo})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := &Server{checker: echo}
 	pool := poison{freed: make(chan *[]byte, 1)}
 	token := strings.Repeat("t", 2000)
 	message := marshal(t, tokenRequest(token))
@@ -98,10 +97,7 @@ func TestNothingOutlivesTheCall(t *testing.T) {
 
 // TestBuffersUnderLoad does the same through grpc, with many calls that would see each other's bytes.
 func TestBuffersUnderLoad(t *testing.T) {
-	s, err := New(Options{Checker: echo})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := &Server{checker: echo}
 	s.grpc = grpc.NewServer(append(serverOptions(1<<20), experimental.BufferPool(poison{}))...)
 	s.grpc.RegisterService(&serviceDesc, s)
 	lis, err := Listen("127.0.0.1:0")
@@ -127,10 +123,12 @@ func TestBuffersUnderLoad(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				facts := out.GetDynamicMetadata().GetFields()
-				ok := out.GetOkResponse()
-				if ok.GetHeaders()[0].GetHeader().GetValue() != token || ok.GetQueryParametersToRemove()[0] != token || ok.GetHeadersToRemove()[0] != "x-token" ||
-					facts["subject"].GetStringValue() != token || facts["app"].GetStringValue() != token || facts["policy"].GetStringValue() != "shop.test" {
+				ok, facts := out.GetOkResponse(), out.GetDynamicMetadata().GetFields()
+				got := []string{
+					ok.GetHeaders()[0].GetHeader().GetValue(), ok.GetHeadersToRemove()[0], ok.GetQueryParametersToRemove()[0],
+					facts["subject"].GetStringValue(), facts["app"].GetStringValue(), facts["policy"].GetStringValue(),
+				}
+				if want := []string{token, "x-token", token, token, token, "shop.test"}; !slices.Equal(got, want) {
 					t.Errorf("call %d of %d got another's answer: %v", call, caller, out)
 				}
 			}

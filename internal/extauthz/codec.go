@@ -54,7 +54,7 @@ var exchanges = sync.Pool{New: func() any { return new(exchange) }}
 var (
 	errSecondMessage = errors.New("a call has one CheckRequest")
 	errNoResponse    = errors.New("there is no answer to send")
-	errTooLarge      = authz.Fail(authz.ReasonBodyTooLarge, errors.New("the CheckRequest is larger than the limit for bodies allows"))
+	errTooLarge      = authz.Fail(authz.ReasonBodyTooLarge, errors.New("the CheckRequest is over the limit"))
 )
 
 // receive keeps the message. One over the limit is not kept, but no error either: it gets a decision, not an RPC error.

@@ -82,12 +82,8 @@ func (w *writer) deniedResponse(r *authz.Request, d *authz.Decision, class authz
 	if class == authz.ClassUnavailable {
 		w.setHeader(2, "retry-after", "1")
 	}
-	for i, challenge := range d.Challenges {
-		if i == 0 {
-			w.setHeader(2, "www-authenticate", challenge)
-		} else {
-			w.addHeader(2, "www-authenticate", challenge)
-		}
+	for _, challenge := range d.Challenges {
+		w.addHeader(2, "www-authenticate", challenge)
 	}
 	w.headers(2, d.ResponseHeaders)
 
@@ -101,10 +97,12 @@ func (w *writer) deniedResponse(r *authz.Request, d *authz.Decision, class authz
 	w.close(denied)
 }
 
-// headers writes response headers: the first of a name replaces, those that follow are added to it.
+// headers writes response headers. One replaces what there is of its name; several of one name are added, all of them,
+// for Envoy adds before it replaces.
 func (w *writer) headers(field protowire.Number, list []authz.Header) {
 	for i, h := range list {
-		if slices.ContainsFunc(list[:i], func(o authz.Header) bool { return o.Name == h.Name }) {
+		same := func(o authz.Header) bool { return o.Name == h.Name }
+		if slices.ContainsFunc(list[:i], same) || slices.ContainsFunc(list[i+1:], same) {
 			w.addHeader(field, h.Name, h.Value)
 		} else {
 			w.setHeader(field, h.Name, h.Value)

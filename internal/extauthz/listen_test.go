@@ -28,7 +28,8 @@ func TestListenUnix(t *testing.T) {
 	}
 
 	_, err = Listen("unix://" + path)
-	if want := "listen on " + path + ": another process listens there; stop it or choose another path"; err == nil || err.Error() != want {
+	want := "listen on " + path + ": another process listens there; stop it or choose another path"
+	if err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
 	}
 
@@ -37,7 +38,8 @@ func TestListenUnix(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = Listen("unix://" + file)
-	if want := "listen on " + file + ": the file there is not a socket; remove it or choose another path"; err == nil || err.Error() != want {
+	want = "listen on " + file + ": the file there is not a socket; remove it or choose another path"
+	if err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
 	}
 }

@@ -7,55 +7,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"testing"
 
-	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
 	"google.golang.org/protobuf/encoding/protowire"
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/postern-auth/postern/internal/authz"
 )
-
-// typicalRequest is what Envoy 1.40 sends for a browser's API call: the yardstick of tests and benchmarks.
-func typicalRequest() *authv3.CheckRequest {
-	return &authv3.CheckRequest{Attributes: &authv3.AttributeContext{
-		Source:      &authv3.AttributeContext_Peer{Address: socketAddress("203.0.113.7", 54321)},
-		Destination: &authv3.AttributeContext_Peer{Address: socketAddress("10.0.0.5", 8443), Principal: "spiffe://cluster.local/ns/shop/sa/orders"},
-		Request: &authv3.AttributeContext_Request{Http: &authv3.AttributeContext_HttpRequest{
-			Id: "12345678901234567890", Method: "GET", Path: "/v1/orders/42?expand=items&page=2", Host: "orders.example.com",
-			Scheme: "https", Protocol: "HTTP/2",
-			Headers: map[string]string{
-				":authority": "orders.example.com", ":method": "GET", ":path": "/v1/orders/42?expand=items&page=2", ":scheme": "https",
-				"accept": "application/json", "accept-encoding": "gzip, deflate, br, zstd", "accept-language": "en-GB,en;q=0.9,de;q=0.8",
-				"cache-control": "no-cache", "cookie": "_ga=GA1.2.1234567890.1700000000; theme=dark; consent=yes", "origin": "https://shop.example.com",
-				"priority": "u=1, i", "referer": "https://shop.example.com/account/orders", "sec-ch-ua-mobile": "?0", "sec-fetch-dest": "empty",
-				"sec-fetch-mode": "cors", "sec-fetch-site": "same-site", "traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
-				"user-agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36",
-				"x-api-key":  "pk_3mJr7AoUXx2Wqd0bTzYkP5sLh8NfEvGcR1uKi6wQaDy4gtBZ", "x-forwarded-for": "203.0.113.7", "x-forwarded-proto": "https",
-				"x-request-id": "7c9e6679-7425-40de-944b-e07fc1f90ae7",
-			},
-		}},
-		ContextExtensions: map[string]string{"postern.dev/policy": "shop/orders"},
-		MetadataContext:   &corev3.Metadata{},
-		TlsSession:        &authv3.AttributeContext_TLSSession{Sni: "orders.example.com"},
-	}}
-}
-
-func socketAddress(ip string, port uint32) *corev3.Address {
-	return &corev3.Address{Address: &corev3.Address_SocketAddress{SocketAddress: &corev3.SocketAddress{
-		Address: ip, PortSpecifier: &corev3.SocketAddress_PortValue{PortValue: port}}}}
-}
-
-func marshal(t testing.TB, m proto.Message) []byte {
-	t.Helper()
-	b, err := proto.Marshal(m)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
 
 // read is the part of CheckRequest that decode reads: numbers of fields, and of those below them.
 type read map[protowire.Number]read
@@ -115,7 +73,9 @@ func expected(m *authv3.CheckRequest) (*authz.Request, error) {
 		if size += len(name) + len(value); size > MaxHeaderBytes {
 			return errOracle
 		}
-		repeats := map[string]string{":method": h.GetMethod(), ":path": h.GetPath(), ":scheme": h.GetScheme(), ":authority": h.GetHost()}
+		repeats := map[string]string{
+			":method": h.GetMethod(), ":path": h.GetPath(), ":scheme": h.GetScheme(), ":authority": h.GetHost(),
+		}
 		if want, ok := repeats[name]; ok && value != want {
 			return errOracle
 		}
@@ -181,9 +141,12 @@ func expected(m *authv3.CheckRequest) (*authz.Request, error) {
 	return r, r.SettleBody(h.GetSize())
 }
 
-func expectedPeer(p *authv3.AttributeContext_Peer) authz.Peer {
+func expectedPeer(p *peerAttributes) authz.Peer {
 	s := p.GetAddress().GetSocketAddress()
-	return authz.Peer{Address: s.GetAddress() + p.GetAddress().GetPipe().GetPath(), Port: s.GetPortValue(), Principal: p.GetPrincipal(), Certificate: p.GetCertificate()}
+	return authz.Peer{
+		Address: s.GetAddress() + p.GetAddress().GetPipe().GetPath(), Port: s.GetPortValue(),
+		Principal: p.GetPrincipal(), Certificate: p.GetCertificate(),
+	}
 }
 
 // flatten names everything below v. A name that ends in NUL or "." is the prefix for a struct's fields.
@@ -228,7 +191,7 @@ func flatten(out *[]authz.Field, values *int, name string, v *structpb.Value, de
 	return nil
 }
 
-// sorted puts the parts of a Request that come from maps in order. NaN prints, so that values compare as text.
+// sorted puts the parts of a Request that come from maps in order.
 func sorted(r *authz.Request) *authz.Request {
 	byText := func(a, b authz.Field) int { return strings.Compare(a.Name+"\x00"+a.Value, b.Name+"\x00"+b.Value) }
 	c := *r

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -35,6 +36,7 @@ const (
 	pingAfter       = time.Minute // of silence
 	pingTimeout     = 20 * time.Second
 	minPingInterval = 5 * time.Second // from Envoy
+	workersPerCPU   = 8
 
 	// headroom is how much larger than the longest body a CheckRequest may be: headers, path, certificate, metadata.
 	headroom = MaxHeaderBytes + 256<<10
@@ -86,7 +88,8 @@ type Stats struct {
 
 var errNoChecker = errors.New("extauthz: Options.Checker is not set")
 
-// New makes a Server that is not ready yet. With TLS it reads the files once, so that a bad one fails here.
+// New makes a Server that is not ready yet. It must be Shutdown, whether it was served or not. With TLS it reads the
+// files once, so that a bad one fails here.
 func New(opts Options) (*Server, error) {
 	if opts.Checker == nil {
 		return nil, errNoChecker
@@ -128,6 +131,9 @@ func serverOptions(message int) []grpc.ServerOption {
 		grpc.ForceServerCodecV2(newCodec(message)),
 		grpc.MaxRecvMsgSize(message * oversize),
 		grpc.MaxConcurrentStreams(maxStreams),
+		// Workers keep their grown stacks; growing one anew for each check would cost a quarter of it. When all are
+		// busy or waiting, grpc starts a goroutine as it would without them.
+		grpc.NumStreamWorkers(uint32(workersPerCPU * runtime.GOMAXPROCS(0))),
 		grpc.MaxHeaderListSize(maxMetadata),
 		grpc.ConnectionTimeout(connectTimeout),
 		grpc.KeepaliveParams(keepalive.ServerParameters{

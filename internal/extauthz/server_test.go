@@ -96,11 +96,12 @@ func checkRaw(t *testing.T, conn *grpc.ClientConn, message []byte) (*authv3.Chec
 }
 
 func TestServe(t *testing.T) {
-	for name, address := range map[string]string{"tcp": "127.0.0.1:0", "unix": "unix://" + filepath.Join(t.TempDir(), "authz.sock")} {
+	socket := "unix://" + filepath.Join(t.TempDir(), "authz.sock")
+	for name, address := range map[string]string{"tcp": "127.0.0.1:0", "unix": socket} {
 		t.Run(name, func(t *testing.T) {
 			var seen authz.Request
 			_, addr := start(t, address, Options{Checker: checkFunc(func(ctx context.Context, r *authz.Request) authz.Decision {
-				seen = authz.Request{Now: r.Now, Deadline: r.Deadline, Method: strings.Clone(r.Method), Route: authz.Route{Path: strings.Clone(r.Route.Path)}}
+				seen = authz.Request{Now: r.Now, Deadline: r.Deadline, Path: strings.Clone(r.Route.Path)}
 				return allowAll(ctx, r)
 			})})
 			conn := dial(t, addr)
@@ -108,10 +109,11 @@ func TestServe(t *testing.T) {
 			if len(got) != 1 || got[0].GetHeader().GetValue() != "somebody" {
 				t.Errorf("headers %v", got)
 			}
-			if seen.Route.Path != "/v1/orders/42" || seen.Deadline.Sub(seen.Now) != DefaultDeadline || time.Since(seen.Now) > time.Minute {
+			if seen.Path != "/v1/orders/42" || seen.Deadline.Sub(seen.Now) != DefaultDeadline || time.Since(seen.Now) > time.Minute {
 				t.Errorf("the Checker saw %+v", seen)
 			}
-			err := conn.Invoke(t.Context(), "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", &authv3.CheckRequest{}, &authv3.CheckResponse{})
+			const reflection = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
+			err := conn.Invoke(t.Context(), reflection, &authv3.CheckRequest{}, &authv3.CheckResponse{})
 			if status.Code(err) != codes.Unimplemented {
 				t.Errorf("reflection answers %v", err)
 			}
@@ -135,8 +137,9 @@ func TestRefused(t *testing.T) {
 	})
 	conn := dial(t, addr)
 	path := func(p string) []byte {
-		return marshal(t, httpRequest(func(h *authv3.AttributeContext_HttpRequest) { h.Path = p }))
+		return marshal(t, httpRequest(func(h *httpAttributes) { h.Path = p }))
 	}
+	twoHosts := marshal(t, httpRequest(func(h *httpAttributes) { h.Host = "a.test,b.test" }))
 	tests := []struct {
 		name    string
 		message []byte
@@ -146,7 +149,7 @@ func TestRefused(t *testing.T) {
 		{"empty", nil, 400, authz.ReasonMalformedRequest},
 		{"no protobuf", []byte("\xff\xff"), 400, authz.ReasonMalformedRequest},
 		{"dot segment", path("/a/../b"), 400, authz.ReasonAmbiguousPath},
-		{"two hosts", marshal(t, httpRequest(func(h *authv3.AttributeContext_HttpRequest) { h.Host = "a.test,b.test" })), 400, authz.ReasonAmbiguousHost},
+		{"two hosts", twoHosts, 400, authz.ReasonAmbiguousHost},
 		{"too large", bytes.Repeat([]byte{0}, 1<<10+headroom+1), 413, authz.ReasonBodyTooLarge},
 		{"unsendable answer", path("/unsendable"), 503, authz.ReasonInternal},
 	}
@@ -160,8 +163,9 @@ func TestRefused(t *testing.T) {
 			if got := int(out.GetDeniedResponse().GetStatus().GetCode()); got != tt.status || out.GetStatus().GetCode() == 0 {
 				t.Errorf("HTTP status %d, response %v; want %d", got, out, tt.status)
 			}
-			if len(told) != 1 || told[0] != tt.reason || out.GetDynamicMetadata().GetFields()["reason"].GetStringValue() != tt.reason.String() {
-				t.Errorf("Refused was told %v, metadata %v; want %v", told, out.GetDynamicMetadata(), tt.reason)
+			fact := out.GetDynamicMetadata().GetFields()["reason"].GetStringValue()
+			if len(told) != 1 || told[0] != tt.reason || fact != tt.reason.String() {
+				t.Errorf("Refused was told %v, metadata says %q; want %v", told, fact, tt.reason)
 			}
 		})
 	}
@@ -187,7 +191,7 @@ func TestPanic(t *testing.T) {
 	})
 	conn := dial(t, addr)
 	for _, path := range []string{"/canary", "/runtime"} {
-		out := check(t, conn, httpRequest(func(h *authv3.AttributeContext_HttpRequest) { h.Path = path }))
+		out := check(t, conn, httpRequest(func(h *httpAttributes) { h.Path = path }))
 		if got := out.GetDeniedResponse().GetStatus().GetCode(); got != 503 || out.GetStatus().GetCode() != int32(codes.Unavailable) {
 			t.Errorf("%s: %v", path, out)
 		}
@@ -225,7 +229,8 @@ func TestCallerGone(t *testing.T) {
 		<-entered
 		cancel()
 	}()
-	_, err := authv3.NewAuthorizationClient(conn).Check(ctx, httpRequest(func(h *authv3.AttributeContext_HttpRequest) { h.Path = "/slow" }))
+	slow := httpRequest(func(h *httpAttributes) { h.Path = "/slow" })
+	_, err := authv3.NewAuthorizationClient(conn).Check(ctx, slow)
 	if status.Code(err) != codes.Canceled {
 		t.Errorf("the call ended with %v", err)
 	}
@@ -239,12 +244,13 @@ func TestCallerGone(t *testing.T) {
 
 // TestLate lets a check overrun its deadline, which is the caller's since that is earlier. It is answered all the same.
 func TestLate(t *testing.T) {
-	_, addr := start(t, "127.0.0.1:0", Options{Deadline: time.Hour, Checker: checkFunc(func(ctx context.Context, r *authz.Request) authz.Decision {
+	impatient := checkFunc(func(ctx context.Context, r *authz.Request) authz.Decision {
 		if callers, ok := ctx.Deadline(); !ok || !r.Deadline.Equal(callers) {
 			t.Errorf("deadline %v, the caller's is %v", r.Deadline, callers)
 		}
 		return authz.Deny(authz.ReasonDeadline, nil)
-	})})
+	})
+	_, addr := start(t, "127.0.0.1:0", Options{Checker: impatient, Deadline: time.Hour})
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	out, err := authv3.NewAuthorizationClient(dial(t, addr)).Check(ctx, httpRequest(nil))
@@ -252,12 +258,13 @@ func TestLate(t *testing.T) {
 		t.Errorf("%v, %v", out, err)
 	}
 
-	_, addr = start(t, "127.0.0.1:0", Options{Deadline: time.Millisecond, Checker: checkFunc(func(ctx context.Context, r *authz.Request) authz.Decision {
+	late := checkFunc(func(ctx context.Context, r *authz.Request) authz.Decision {
 		within, cancel := r.Within(ctx)
 		defer cancel()
 		<-within.Done()
 		return authz.Deny(authz.ReasonDeadline, within.Err())
-	})})
+	})
+	_, addr = start(t, "127.0.0.1:0", Options{Checker: late, Deadline: time.Millisecond})
 	if out := check(t, dial(t, addr), httpRequest(nil)); out.GetDeniedResponse().GetStatus().GetCode() != 503 {
 		t.Errorf("%v", out)
 	}
@@ -294,7 +301,8 @@ func TestHealthAndShutdown(t *testing.T) {
 	expect := func(want healthgrpc.HealthCheckResponse_ServingStatus) {
 		t.Helper()
 		for _, service := range []string{"", ServiceName} {
-			if got, err := health.Check(t.Context(), &healthgrpc.HealthCheckRequest{Service: service}); err != nil || got.GetStatus() != want {
+			got, err := health.Check(t.Context(), &healthgrpc.HealthCheckRequest{Service: service})
+			if err != nil || got.GetStatus() != want {
 				t.Errorf("health of %q: %v, %v; want %v", service, got.GetStatus(), err, want)
 			}
 		}

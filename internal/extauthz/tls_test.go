@@ -69,18 +69,21 @@ func sign(t *testing.T, template, parent *x509.Certificate, parentKey *ecdsa.Pri
 func (a *authority) issue(t *testing.T, name string) (certPEM, keyPEM []byte) {
 	t.Helper()
 	cert, key := sign(t, &x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name}, NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name}, NotAfter: time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}, a.cert, a.key)
 	der, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+	return encodePEM("CERTIFICATE", cert.Raw), encodePEM("PRIVATE KEY", der)
 }
 
-func (a *authority) pem() []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw})
+func (a *authority) pem() []byte { return encodePEM("CERTIFICATE", a.cert.Raw) }
+
+func encodePEM(kind string, der []byte) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
 }
 
 // write replaces a file as an editor does, with a time of its own.
@@ -145,10 +148,12 @@ func TestTLS(t *testing.T) {
 	if check(t, conn, typicalRequest()).GetOkResponse() == nil {
 		t.Error("denied")
 	}
-	if _, err := authv3.NewAuthorizationClient(dial(t, addr)).Check(t.Context(), typicalRequest()); status.Code(err) != codes.Unavailable {
+	_, err := authv3.NewAuthorizationClient(dial(t, addr)).Check(t.Context(), typicalRequest())
+	if status.Code(err) != codes.Unavailable {
 		t.Errorf("plaintext was answered with %v", err)
 	}
-	if _, err := serverName(t, addr, &tls.Config{RootCAs: ca.pool, MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10}); err == nil {
+	old := &tls.Config{RootCAs: ca.pool, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}
+	if _, err := serverName(t, addr, old); err == nil {
 		t.Error("TLS 1.1 was accepted")
 	}
 }

@@ -71,8 +71,8 @@ func (w *writer) setHeader(field protowire.Number, name, value string) {
 	w.close(option)
 }
 
-// addHeader writes a HeaderValueOption for one more field of a name that setHeader was called with. It leaves
-// append_action at its default APPEND_IF_EXISTS_OR_ADD, and append unset: Envoy drops or joins what says append.
+// addHeader writes a HeaderValueOption for one more field of its name. It leaves append_action at its default,
+// APPEND_IF_EXISTS_OR_ADD, and append unset: Envoy drops or comma-joins what has append set to true.
 func (w *writer) addHeader(field protowire.Number, name, value string) {
 	option := w.open(field)
 	w.headerValue(name, value)
