@@ -24,6 +24,7 @@ var (
 	errNoMember    = errors.New("the dictionary member that is covered is absent")
 	errQueryParam  = errors.New("the query parameter is absent or its encoding is broken")
 	errQueryParams = errors.New("the query parameter occurs more than once")
+	errCostly      = errors.New("too much of the request would have to be searched for the parts that are covered")
 )
 
 // appendBase appends the signature base (RFC 9421 section 2.5) of the request to buf.
@@ -31,8 +32,12 @@ var (
 // Envoy joins repeated fields with a comma alone, where the signer writes a comma and a space. The second reading
 // (n = 1) puts the space in; more reports that it would make a difference.
 func (o origin) appendBase(r *authz.Request, c *claim, n int, buf []byte) (base []byte, more bool, err error) {
+	searched := 0
 	for i := range c.covered {
 		k := &c.covered[i]
+		if searched += k.searches(r); searched > maxSearched {
+			return buf, false, errCostly
+		}
 		buf = append(buf, c.params[k.from:k.to]...)
 		buf = append(buf, ": "...)
 		start, joined := len(buf), false
@@ -47,6 +52,22 @@ func (o origin) appendBase(r *authz.Request, c *claim, n int, buf []byte) (base 
 	}
 	buf = append(buf, `"@signature-params": `...)
 	return append(buf, c.params...), more, nil
+}
+
+// searches returns how many bytes must be read to find the component. It is what keeps 64 names from costing 64 times a
+// long query or field.
+func (k *component) searches(r *authz.Request) (n int) {
+	switch {
+	case k.flags&flagName != 0:
+		return len(r.Query)
+	case k.flags&flagKey != 0:
+		for i := range r.Headers {
+			if r.Headers[i].Name == k.name {
+				n += len(r.Headers[i].Value)
+			}
+		}
+	}
+	return n
 }
 
 // isText reports whether b may stand in a signature base. Without line breaks in it no value can pass for another line.

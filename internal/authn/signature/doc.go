@@ -14,5 +14,11 @@
 //  8. replay: the same signed bytes, or the same nonce, have not been accepted before. It comes last, so that only a
 //     caller who holds a key can fill the memory, and a spoiled copy cannot use up the original.
 //
+// What was signed counts once. Clients that may send the same request twice within a second add a nonce; where two
+// proxies on one path both ask about a request, the inner one's scheme sets replay: Allow.
+//
+// Envoy should run with encode_raw_headers. Without it a byte that is not UTF-8 reaches us as '!', so a signed '!' can
+// be replaced by such a byte on the way, and repeated fields can only be guessed at.
+//
 // [Sign] is the other direction. It shares the base builder with the verifier, so the two cannot drift apart.
 package signature

@@ -13,6 +13,7 @@ const (
 	maxFieldBytes = 8 << 10
 	maxSignatures = 10
 	maxComponents = 64
+	maxSearched   = 128 << 10 // bytes of query and fields, for members and parameters of them
 )
 
 // profile is one signing format. It is immutable, and trusts nothing that it reads: the scheme's phases decide.

@@ -3,6 +3,7 @@ package signature
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/postern-auth/postern/internal/authz"
@@ -63,16 +64,16 @@ func newRFC9421(spec *v1alpha1.SignatureScheme, accepted []*algorithm) (*rfc9421
 		}
 		required, names = append(required, q), append(names, id)
 	}
-	if spec.Body != v1alpha1.BodyUnbound {
-		names = append(names, `"content-digest"`)
+	if whole := `"content-digest"`; spec.Body != v1alpha1.BodyUnbound && !slices.Contains(names, whole) {
+		names = append(names, whole)
 	}
 	p.accept, err = acceptSignature(p.label, p.tag, names, accepted)
 	return p, required, err
 }
 
 // requireComponent compiles an entry of cover and returns its canonical identifier too. Wider components stand in for
-// narrower ones: @target-uri holds scheme, authority, path and query, @request-target path and query; a field may be
-// covered as it is or in one of its whole-field forms.
+// narrower ones: @target-uri holds scheme, authority, path and query, @request-target path and query, @query every
+// parameter; a field may be covered as it is or in one of its whole-field forms, which hold every member of it.
 func requireComponent(text string) (requirement, string, error) {
 	k, id, err := parseComponent(text)
 	if err != nil {
@@ -80,12 +81,14 @@ func requireComponent(text string) (requirement, string, error) {
 	}
 	anyOf := []component{k}
 	switch {
+	case k.name == "@query-param":
+		anyOf = append(anyOf, component{name: "@query"}, component{name: "@target-uri"}, component{name: "@request-target"})
 	case k.name == "@path", k.name == "@query":
 		anyOf = append(anyOf, component{name: "@target-uri"}, component{name: "@request-target"})
 	case k.name == "@authority", k.name == "@scheme":
 		anyOf = append(anyOf, component{name: "@target-uri"})
-	case k.name[0] != '@' && k.flags == 0:
-		anyOf = append(anyOf, component{name: k.name, flags: flagSF}, component{name: k.name, flags: flagBS})
+	case k.name[0] != '@' && k.flags&(flagSF|flagBS) == 0:
+		anyOf = append(anyOf, component{name: k.name}, component{name: k.name, flags: flagSF}, component{name: k.name, flags: flagBS})
 	}
 	missing := authz.Fail(authz.ReasonNotCovered, fmt.Errorf("the signature does not cover %s", id))
 	return requirement{anyOf, missing}, id, nil
@@ -137,6 +140,7 @@ func (p *rfc9421) parseInputs(r *authz.Request, c *claim, labels *keySet) (strin
 		chosen scanner // stands before the value of the signature that counts
 		label  string
 		last   bool // that is the one in c
+		count  int
 	)
 	for i := range r.Headers {
 		if r.Headers[i].Name != "signature-input" {
@@ -158,20 +162,22 @@ func (p *rfc9421) parseInputs(r *authz.Request, c *claim, labels *keySet) (strin
 				return "", err
 			}
 			if last = (p.label == "" || p.label == key) && (p.tag == "" || p.tag == c.tag); last {
-				if label != "" {
-					return "", errSeveral
-				}
 				label, chosen = key, start
+				count++
 			}
 			if s.comma() != nil {
 				return "", errInput
 			}
 		}
 	}
-	if label != "" && !last {
+	switch {
+	case count > 1:
+		return "", errSeveral
+	case count == 1 && !last:
 		return label, chosen.signatureInput(c)
+	default:
+		return label, nil
 	}
-	return label, nil
 }
 
 // signatureInput reads one member's value, the covered components and the signature's parameters, into c.

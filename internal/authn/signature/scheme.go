@@ -125,7 +125,7 @@ func (s *scheme) Verify(ctx context.Context, r *authz.Request, _ authz.Credentia
 	defer w.release()
 	if err := s.profile.parse(r, &w.claim); err != nil {
 		if errors.Is(err, authz.ErrNoCredential) {
-			err = errChanged
+			err = errGone
 		}
 		return nil, err
 	}

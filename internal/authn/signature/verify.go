@@ -17,7 +17,7 @@ func fail(reason authz.Reason, text string) *authz.Failure {
 }
 
 var (
-	errChanged     = malformed("the request has no signature, though it had one")
+	errGone        = malformed("the request has no signature that counts")
 	errNoCreated   = fail(authz.ReasonNotCovered, "the signature does not say when it was created")
 	errNoNonce     = fail(authz.ReasonNotCovered, "the signature has no nonce, and the scheme requires one")
 	errFuture      = fail(authz.ReasonClockSkew, "the signature was created in the future")
