@@ -94,7 +94,7 @@ func (d *decoder) value(depth int) (any, error) {
 	case d.word("false"):
 		return false, nil
 	case d.word("null"):
-		return nil, nil
+		return nil, nil //nolint:nilnil // the value of null
 	default:
 		return nil, errJSON
 	}

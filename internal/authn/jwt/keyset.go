@@ -24,8 +24,8 @@ const (
 // was verified with it can tell that the keys have changed.
 type keySet struct {
 	keys   []key
-	shared bool     // a secret instead of a JWK Set: it has no id, and a token's kid means nothing
-	digest [32]byte // of the document
+	shared bool              // a secret instead of a JWK Set: it has no id, and a token's kid means nothing
+	digest [sha256.Size]byte // of the document, or of the secret
 }
 
 // key is one key that verifies.
@@ -98,18 +98,21 @@ func parseKeySet(document []byte) (set *keySet, refused []error, err error) {
 	for i := range list {
 		k, err := parseKey(list[i])
 		switch {
-		case err != nil:
-			refused = append(refused, fmt.Errorf("keys[%d]: %w", i, err))
-		case k != nil:
+		case err == nil:
 			set.keys = append(set.keys, *k)
+		case !errors.Is(err, errOtherUse):
+			refused = append(refused, fmt.Errorf("keys[%d]: %w", i, err))
 		}
 	}
 	return set, refused, nil
 }
 
-var errMember = errors.New("not a JWK: kty, kid, use, alg or crv is not a string, or key_ops not an array")
+var (
+	errOtherUse = errors.New("a key that is not for verifying tokens")
+	errMember   = errors.New("not a JWK: kty, kid, use, alg or crv is not a string, or key_ops not an array")
+)
 
-// parseKey reads a JWK (RFC 7517 section 4). It returns nil for a key that is not for verifying tokens.
+// parseKey reads a JWK (RFC 7517 section 4). It returns errOtherUse for a key that is not for verifying tokens.
 func parseKey(v any) (*key, error) {
 	object, ok := v.(map[string]any)
 	if !ok {
@@ -131,10 +134,9 @@ func parseKey(v any) (*key, error) {
 	switch {
 	case kind == "oct":
 		return nil, errors.New("a symmetric key: everybody who sees the set could sign with it")
-	case use != "" && use != "sig", limited && !slices.Contains(allowed, any("verify")), alg != "" && only == nil:
-		return nil, nil // for something else
-	case !supportedCurve[kind+" "+curve]:
-		return nil, nil
+	case use != "" && use != "sig", limited && !slices.Contains(allowed, any("verify")),
+		alg != "" && only == nil, !supportedCurve[kind+" "+curve]:
+		return nil, errOtherUse
 	}
 	public, err := publicKey(object)
 	if err != nil {
@@ -195,5 +197,5 @@ func publicKey(object map[string]any) (any, error) {
 
 // sharedSecret makes the key set of a secret for HS* algorithms.
 func sharedSecret(secret []byte) *keySet {
-	return &keySet{keys: []key{{public: hmacKey(secret)}}, shared: true}
+	return &keySet{keys: []key{{public: hmacKey(secret)}}, shared: true, digest: sha256.Sum256(secret)}
 }

@@ -135,7 +135,7 @@ func (s *remote) run(ctx context.Context) {
 			s.log.Info("keys fetched again", "source", s.name)
 		}
 		s.land(err != nil)
-		timer := time.NewTimer(wait - rand.N(wait/5)) // replicas spread
+		timer := time.NewTimer(wait - rand.N(wait/5)) //nolint:gosec // replicas spread; nothing is secret
 		select {
 		case <-timer.C:
 			s.begin()

@@ -25,11 +25,11 @@ func (t *Tokens) find(id tokenID) (*facts, bool) {
 	return t.facts.Get(id)
 }
 
-// add remembers f until its token expires. size is the token's length: decoded, its claims take about three times
-// that, and the parts that every token has about 1 KiB.
+// add remembers f until its token expires. size is the token's length; decoded, its claims take up to about four times
+// that.
 func (t *Tokens) add(id tokenID, f *facts, size int, now time.Time) {
 	if t != nil {
-		t.facts.Set(id, f, 1<<10+3*int64(size), f.window.notAfter.Sub(now))
+		t.facts.Set(id, f, 512+4*int64(size), f.window.notAfter.Sub(now))
 	}
 }
 

@@ -2,6 +2,7 @@ package jwt
 
 import (
 	"context"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -45,7 +46,7 @@ func TestTokensRemember(t *testing.T) {
 	if err != nil || second != first {
 		t.Errorf("verified twice: %v, %v", second, err)
 	}
-	if st := tokens.Stats(); st.Hits != 1 || st.Misses != 1 || st.Bytes < 1<<10 {
+	if st := tokens.Stats(); st.Hits != 1 || st.Misses != 1 || st.Bytes < 512 {
 		t.Errorf("%+v", st)
 	}
 
@@ -89,6 +90,46 @@ func TestTokensApart(t *testing.T) {
 	wantRefused(t, err, authz.ReasonAudienceRefused, "")
 	_, err = authenticate(t, compile(t, spec(set(keys().other256.jwk())), Options{Name: "shop/login", Tokens: tokens}), r)
 	wantRefused(t, err, authz.ReasonUnknownKey, "")
+}
+
+// TestTokensFileChanged: a file of keys or a secret that changed ends what was verified with the old one, although the
+// specification is the same.
+func TestTokensFileChanged(t *testing.T) {
+	es := keys().es256
+	hs := &signer{alg: "HS256", secret: []byte(strings.Repeat("a", 32))}
+	for name, c := range map[string]struct {
+		edit     func(*v1alpha1.JWTIssuer)
+		old, new string
+		token    string
+		want     authz.Reason
+	}{
+		"keys": {
+			func(i *v1alpha1.JWTIssuer) { i.JWKS = &v1alpha1.JWKSSource{File: "x"} },
+			set(es.jwk()), set(keys().other256.jwk()), es.token(es.header(), claims(nil)), authz.ReasonUnknownKey,
+		},
+		"secret": {
+			func(i *v1alpha1.JWTIssuer) { i.JWKS, i.Secret = nil, &v1alpha1.SecretSource{File: "x"} },
+			string(hs.secret), strings.Repeat("b", 32), hs.token(hs.header(), claims(nil)), authz.ReasonBadSignature,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tokens := newTokens(t)
+			present := func(content string) error {
+				s := compile(t, spec("", func(s *v1alpha1.JWTScheme) { c.edit(&s.Issuers[0]) }), Options{
+					Tokens: tokens, ReadFile: func(string) ([]byte, error) { return []byte(content), nil },
+				})
+				_, err := authenticate(t, s, request(c.token))
+				tokens.facts.Wait()
+				return err
+			}
+			wantReason(t, present(c.old), accepted)
+			wantReason(t, present(c.old), accepted)
+			if tokens.Stats().Hits != 1 {
+				t.Error("an unchanged file forgot the token")
+			}
+			wantReason(t, present(c.new), c.want)
+		})
+	}
 }
 
 // TestTokensProperty: with and without a memory, a scheme gives the same answers, whatever happens to the clock and
