@@ -41,8 +41,9 @@ const (
 	// headroom is how much larger than the longest body a CheckRequest may be: headers, path, certificate, metadata.
 	headroom = MaxHeaderBytes + 256<<10
 
-	// oversize is how many times the limit a message may have and still be answered with a decision, unread.
-	oversize = 8
+	// maxMessage is what grpc receives at all. A message between the limit and this one is answered with a decision,
+	// unread. It is far above what Envoy should ever buffer, since grpc answers a larger one with an RPC error.
+	maxMessage = 64 << 20
 )
 
 // Options configure a Server. Only Checker is required.
@@ -61,8 +62,8 @@ type Options struct {
 	Deadline time.Duration
 
 	// BodyLimit is the longest request body that is accepted, in bytes; 0 means DefaultBodyLimit. It should not be
-	// less than Envoy's max_request_bytes: a larger CheckRequest is answered 413 unread, and one of more than eight
-	// times as much is an RPC error, which Envoy may be configured to let through.
+	// less than Envoy's max_request_bytes, for a CheckRequest with more is answered 413 unread. One of more than
+	// 64 MiB is an RPC error, which Envoy may be configured to let through.
 	BodyLimit int
 
 	// Log receives panics and failures to reload certificates; nil discards them.
@@ -129,7 +130,7 @@ func New(opts Options) (*Server, error) {
 func serverOptions(message int) []grpc.ServerOption {
 	return []grpc.ServerOption{
 		grpc.ForceServerCodecV2(newCodec(message)),
-		grpc.MaxRecvMsgSize(message * oversize),
+		grpc.MaxRecvMsgSize(max(maxMessage, 2*message)),
 		grpc.MaxConcurrentStreams(maxStreams),
 		// Workers keep their grown stacks; growing one anew for each check would cost a quarter of it. When all are
 		// busy or waiting, grpc starts a goroutine as it would without them.

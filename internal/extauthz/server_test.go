@@ -169,7 +169,7 @@ func TestRefused(t *testing.T) {
 			}
 		})
 	}
-	if _, err := checkRaw(t, conn, make([]byte, oversize*(1<<10+headroom)+1)); status.Code(err) != codes.ResourceExhausted {
+	if _, err := checkRaw(t, conn, make([]byte, maxMessage+1)); status.Code(err) != codes.ResourceExhausted {
 		t.Errorf("a message that grpc may not receive: %v", err)
 	}
 }
