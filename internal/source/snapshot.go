@@ -1,0 +1,79 @@
+package source
+
+import (
+	"github.com/postern-auth/postern/internal/resource/v1alpha1"
+)
+
+// Snapshot is everything in a directory at one time. Snapshots share documents, which must not be changed.
+type Snapshot struct {
+	// Documents are in order of path, and of place within a file. A document with an Err and a Name says what is wrong
+	// with an object: Scheme and App are then its last good version, nil if it had none, and Policy is as Decode leaves
+	// it. A document with an Err and no Name is about something else: a file that cannot be read or parsed, or an object
+	// that is in two places, of which the first counts. Objects that such a file held before are still there.
+	Documents []v1alpha1.Document
+
+	// Generation counts the snapshots of a Files, from 1. It grows when any file changes, one that resources only refer
+	// to as well.
+	Generation uint64
+
+	// Err says why the directory could not be read. Documents are then those that were there before.
+	Err error
+}
+
+// key names an object.
+type key struct{ kind, namespace, name string }
+
+func keyOf(d *v1alpha1.Document) key { return key{d.Kind, d.Namespace, d.Name} }
+
+// snapshot lays out the tree's documents and brings the last good versions up to date.
+func (t *tree) snapshot() []v1alpha1.Document {
+	var docs []v1alpha1.Document
+	first := make(map[key]v1alpha1.Origin, len(t.good))
+	add := func(d v1alpha1.Document) {
+		k := keyOf(&d)
+		if origin, ok := first[k]; ok {
+			docs = append(docs, duplicate(&d, origin))
+			return
+		}
+		first[k] = d.Origin
+		if d.Err == nil {
+			t.good[k] = d
+		} else if good, ok := t.good[k]; ok {
+			d.Scheme, d.App = good.Scheme, good.App
+		}
+		docs = append(docs, d)
+	}
+	paths := t.paths()
+	for _, path := range paths {
+		for _, d := range t.files[path].documents {
+			if d.Name == "" {
+				docs = append(docs, d)
+				continue
+			}
+			add(d)
+		}
+	}
+	for _, path := range paths {
+		for _, d := range t.files[path].kept {
+			if _, ok := first[keyOf(&d)]; !ok { // it may have moved to another file
+				add(d)
+			}
+		}
+	}
+	for k := range t.good {
+		if _, ok := first[k]; !ok {
+			delete(t.good, k)
+		}
+	}
+	return docs
+}
+
+// duplicate says that an object was defined before. It has no name, so that nobody takes it for the object.
+func duplicate(d *v1alpha1.Document, first v1alpha1.Origin) v1alpha1.Document {
+	where := v1alpha1.Position{File: first.File, Line: first.Line}
+	return v1alpha1.Document{
+		Origin: d.Origin, Kind: d.Kind,
+		Err: v1alpha1.Errors{d.Origin.Errorf(d.Object(), "metadata.name", "rename or remove one of them",
+			"is defined at %v already; that one counts", where)},
+	}
+}
