@@ -2,7 +2,6 @@ package keystore
 
 import (
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/postern-auth/postern/internal/authz"
@@ -49,10 +48,11 @@ func (k *Key) Complete(app *App, credential string, names []string) {
 
 // narrow returns the scopes in both, sharing the App's set where nothing is left out.
 func narrow(app authz.Scopes, names []string) authz.Scopes {
-	if slices.Equal(names, app.List()) {
+	both := app.Intersect(authz.NewScopes(names...))
+	if len(both.List()) == len(app.List()) {
 		return app
 	}
-	return app.Intersect(authz.NewScopes(names...))
+	return both
 }
 
 // Check reports whether the key is good at the time: an error that carries the Reason if it is not. A key is good from

@@ -1,0 +1,69 @@
+// Package declared is the keystore.Store of Apps that are written in resources: an immutable index, made anew when the
+// resources change. It is all in memory, so it never waits and never fails.
+//
+// [FromResource] turns an App resource into this package's plain App, reading secrets and keys; [New] indexes Apps.
+package declared
+
+import (
+	"context"
+	"time"
+
+	"github.com/postern-auth/postern/internal/keystore"
+	"github.com/postern-auth/postern/internal/resource/v1alpha1"
+)
+
+// App is an App and its credentials, everything parsed.
+type App struct {
+	keystore.App
+
+	Credentials []Credential
+	Origin      v1alpha1.Origin // for messages
+}
+
+// Credential is an API key's digest or, if Signing is set, a signing key.
+type Credential struct {
+	Name      string
+	Digest    keystore.Digest
+	Signing   *keystore.SigningKey
+	Disabled  bool
+	Scopes    []string // nil: the App's; empty: none
+	NotBefore time.Time
+	ExpiresAt time.Time
+}
+
+// Store finds the credentials of declared Apps.
+type Store struct {
+	digests *index
+	signing map[string][]*keystore.Key
+	peppers []string
+}
+
+// New indexes the Apps. An App or credential that clashes with one before it is left out and reported: the same App
+// twice, the same credential name twice in an App, the same digest anywhere, the same signing id in a namespace.
+func New(apps []App) (*Store, []*v1alpha1.Error) {
+	b := newBuilder(apps)
+	for i := range apps {
+		b.addApp(&apps[i])
+	}
+	return b.store(), b.errs
+}
+
+// ByDigest implements [keystore.Store].
+func (s *Store) ByDigest(_ context.Context, d keystore.Digest) (*keystore.Key, error) {
+	if k := s.digests.find(d); k != nil {
+		return k, nil
+	}
+	return nil, keystore.ErrNotFound
+}
+
+// BySigningID implements [keystore.Store].
+func (s *Store) BySigningID(_ context.Context, id string) ([]*keystore.Key, error) {
+	if keys := s.signing[id]; keys != nil {
+		return keys, nil
+	}
+	return nil, keystore.ErrNotFound
+}
+
+// Peppers returns the ids of the peppers that the digests were made with, "" standing for none: what
+// [keystore.Hasher.Only] wants to know.
+func (s *Store) Peppers() []string { return s.peppers }
