@@ -5,6 +5,9 @@ import (
 	"strings"
 )
 
+// nameCharacters are those of an attribute's name and of a pepper's id.
+const nameCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."
+
 // The bounds of one App.
 const (
 	mostCredentials = 1000
@@ -46,7 +49,7 @@ func (c *checker) line(at path, text string) {
 func (c *checker) attributes(at path, attributes map[string]string) {
 	c.count(at, len(attributes), mostAttributes)
 	for name, value := range sorted(attributes) {
-		if strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") != "" || name == "" || len(name) > 64 {
+		if name == "" || len(name) > 64 || strings.Trim(name, nameCharacters) != "" {
 			c.errorf(at.dot(name), "use letters, digits, '-', '_' and '.', 64 at most", "the name is not an attribute's")
 		}
 		if hasControl(value) {
@@ -82,7 +85,7 @@ func isDigest(s string) bool {
 	if kind == "hmac-sha256" {
 		var pepper string
 		pepper, rest, _ = strings.Cut(rest, ":")
-		if !isPlainName(pepper) || len(pepper) > 64 {
+		if pepper == "" || len(pepper) > 64 || strings.Trim(pepper, nameCharacters) != "" {
 			return false
 		}
 	} else if kind != "sha256" {
