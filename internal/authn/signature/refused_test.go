@@ -157,9 +157,15 @@ func TestRefused(t *testing.T) {
 			reason: authz.ReasonNotCovered, text: "has no nonce",
 		},
 
-		"unknown key":         {sign: func(q *SignRequest) { q.KeyID = "nobody" }, reason: authz.ReasonUnknownKey, text: "no signing key has"},
-		"no key id":           {request: input(`;keyid="test-shared-secret"`, ""), reason: authz.ReasonUnknownKey, text: "no signing key has"},
-		"store down":          {spec: func(_ *v1alpha1.SignatureScheme, o *Options) { o.Store = down{} }, reason: authz.ReasonStoreUnavailable, text: "connection refused"},
+		"unknown key": {sign: func(q *SignRequest) { q.KeyID = "nobody" }, reason: authz.ReasonUnknownKey, text: "no signing key has"},
+		"no key id":   {request: input(`;keyid="test-shared-secret"`, ""), reason: authz.ReasonUnknownKey, text: "no signing key has"},
+		"store down":  {spec: func(_ *v1alpha1.SignatureScheme, o *Options) { o.Store = down{errDown} }, reason: authz.ReasonStoreUnavailable, text: "connection refused"},
+		"store overloaded": {
+			spec: func(_ *v1alpha1.SignatureScheme, o *Options) {
+				o.Store = down{authz.Fail(authz.ReasonOverloaded, errDown)}
+			},
+			reason: authz.ReasonOverloaded, text: "connection refused",
+		},
 		"another namespace":   {spec: func(_ *v1alpha1.SignatureScheme, o *Options) { o.Namespace = "shop" }, reason: authz.ReasonAppNotAccepted, text: "no App that the scheme accepts"},
 		"another label on it": {spec: selector(map[string]string{"tier": "internal"}), reason: authz.ReasonAppNotAccepted, text: "no App that the scheme accepts"},
 		"algorithm not accepted": {
@@ -223,7 +229,7 @@ func TestRefused(t *testing.T) {
 			reason: authz.ReasonNotCovered, text: "does not bind the body",
 		},
 
-		"replay memory down": {spec: func(_ *v1alpha1.SignatureScheme, o *Options) { o.Replay = down{} }, reason: authz.ReasonReplayUnavailable, text: "connection refused"},
+		"replay memory down": {spec: func(_ *v1alpha1.SignatureScheme, o *Options) { o.Replay = down{errDown} }, reason: authz.ReasonReplayUnavailable, text: "connection refused"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -267,11 +273,11 @@ func selector(labels map[string]string) func(*v1alpha1.SignatureScheme, *Options
 }
 
 // down is a Store and a Replay that cannot be reached.
-type down struct{}
+type down struct{ err error }
 
-func (down) ByDigest(context.Context, keystore.Digest) (*keystore.Key, error) { return nil, errDown }
-func (down) BySigningID(context.Context, string) ([]*keystore.Key, error)     { return nil, errDown }
-func (down) First(context.Context, [32]byte, time.Time) (bool, error)         { return false, errDown }
+func (d down) ByDigest(context.Context, keystore.Digest) (*keystore.Key, error) { return nil, d.err }
+func (d down) BySigningID(context.Context, string) ([]*keystore.Key, error)     { return nil, d.err }
+func (d down) First(context.Context, [32]byte, time.Time) (bool, error)         { return false, d.err }
 
 // TestKeyStates refuses a signature that verifies with a key that is not good.
 func TestKeyStates(t *testing.T) {
