@@ -13,6 +13,7 @@ var (
 	errAppDisabled    = authz.Fail(authz.ReasonAppNotAccepted, errors.New("the app is disabled"))
 	errKeyNotYetValid = authz.Fail(authz.ReasonKeyNotYetValid, nil)
 	errKeyExpired     = authz.Fail(authz.ReasonKeyExpired, nil)
+	errNoTime         = authz.Fail(authz.ReasonInternal, errors.New("nobody said what time it is"))
 )
 
 // NewKey completes the metadata k of a credential of the App: its ID, its Principal, and its Scopes, which become those
@@ -63,6 +64,8 @@ func (k *Key) Check(now time.Time) error {
 		return errKeyDisabled
 	case k.App.Disabled:
 		return errAppDisabled
+	case now.IsZero():
+		return errNoTime // every ExpiresAt would lie in the future
 	case now.Before(k.NotBefore):
 		return errKeyNotYetValid
 	case !k.ExpiresAt.IsZero() && !now.Before(k.ExpiresAt):

@@ -60,6 +60,9 @@ func TestCheck(t *testing.T) {
 		{"disabled and expired", Key{Disabled: true, ExpiresAt: now}, App{}, authz.ReasonKeyDisabled},
 	} {
 		tc.key.App = &tc.app
+		if err := tc.key.Check(time.Time{}); err == nil {
+			t.Errorf("%s: good at no time", tc.name)
+		}
 		err := tc.key.Check(now)
 		if tc.want == authz.ReasonUndecided {
 			if err != nil {

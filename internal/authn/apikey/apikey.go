@@ -1,0 +1,137 @@
+// Package apikey authenticates callers by API key.
+//
+// A key is taken from the places the scheme names (see authz.Locations, which refuses two different ones), its checksum
+// is compared if the scheme only takes minted keys, and then it is looked up by digest, since nobody stores keys
+// themselves. What is found must be of an App that the scheme accepts and good right now.
+//
+// Whatever is wrong with a key takes the same path: every digest is looked up before the key is refused, and
+// the client hears one answer. Only a checksum that does not fit is refused earlier, without a look-up; everybody can
+// compute it, so that tells nothing.
+package apikey
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/postern-auth/postern/internal/authz"
+	"github.com/postern-auth/postern/internal/keystore"
+	"github.com/postern-auth/postern/internal/resource/v1alpha1"
+)
+
+// maxKey is how long an imported key may be, in bytes. Longer ones would only cost time to digest.
+const maxKey = 4 << 10
+
+// scheme is the name in WWW-Authenticate. It is not registered; clients of other gateways know it.
+const scheme = "ApiKey"
+
+// What Verify refuses with.
+var (
+	errMalformed   = authz.Fail(authz.ReasonMalformedCredential, errors.New("it holds control or non-ASCII bytes, or is too long"))
+	errChecksum    = authz.Fail(authz.ReasonMalformedCredential, errors.New("its checksum is not that of a minted key"))
+	errUnknown     = authz.Fail(authz.ReasonUnknownKey, nil)
+	errNotAccepted = authz.Fail(authz.ReasonAppNotAccepted, errors.New("the scheme does not select the key's App"))
+)
+
+// authenticator is one API key scheme.
+type authenticator struct {
+	in     *authz.Locations
+	minted bool
+	apps   keystore.AppSelector
+	store  keystore.Store
+	hasher *keystore.Hasher
+}
+
+// New makes the Authenticator of an apiKey scheme whose defaults are set. namespace is the scheme's own.
+func New(
+	spec *v1alpha1.APIKeyScheme, namespace string, store keystore.Store, hasher *keystore.Hasher,
+) (authz.Authenticator, error) {
+	if len(spec.In) == 0 || len(spec.In) > authz.MaxLocations {
+		return nil, fmt.Errorf("spec.apiKey.in: names %d places; name 1 to %d", len(spec.In), authz.MaxLocations)
+	}
+	in := make([]authz.Location, len(spec.In))
+	for i, at := range spec.In {
+		in[i] = authz.Location{Header: at.Header, Prefix: at.Prefix, Query: at.Query, Cookie: at.Cookie}
+	}
+	return &authenticator{
+		in:     authz.NewLocations(in, spec.Forward),
+		minted: spec.Checksum != v1alpha1.ChecksumIgnored,
+		apps:   keystore.NewAppSelector(spec.Apps.Namespaces, spec.Apps.MatchLabels, namespace),
+		store:  store,
+		hasher: hasher,
+	}, nil
+}
+
+// Extract implements [authz.Authenticator].
+func (a *authenticator) Extract(r *authz.Request) (authz.Credential, error) { return a.in.Find(r) }
+
+// Challenge implements [authz.Authenticator].
+func (a *authenticator) Challenge(realm string) authz.Challenge {
+	return authz.Challenge{Scheme: scheme}.With("realm", realm)
+}
+
+// Verify implements [authz.Authenticator].
+func (a *authenticator) Verify(ctx context.Context, r *authz.Request, c authz.Credential) (*authz.Principal, error) {
+	if !isClean(c.Value) {
+		return nil, errMalformed
+	}
+	if a.minted && !keystore.IsMinted(c.Value) {
+		return nil, errChecksum
+	}
+	ctx, cancel := r.Within(ctx)
+	defer cancel()
+	var room [4]keystore.Digest
+	var refusal error = errUnknown
+	var unavailable error
+	for _, d := range a.hasher.AppendDigests(room[:0], c.Value) {
+		k, err := a.store.ByDigest(ctx, d)
+		switch {
+		case errors.Is(err, keystore.ErrNotFound):
+		case err != nil:
+			unavailable = asUnavailable(err)
+		default:
+			if err := a.accept(k, d, r); err != nil {
+				refusal = err
+				continue
+			}
+			return k.Principal, nil
+		}
+	}
+	if unavailable != nil {
+		return nil, unavailable // one of the look-ups that failed might have found a good key
+	}
+	return nil, refusal
+}
+
+// accept returns why a key that was found does not count here and now.
+func (a *authenticator) accept(k *keystore.Key, d keystore.Digest, r *authz.Request) error {
+	switch {
+	case !k.Digest.Equal(d):
+		return errUnknown
+	case !a.apps.Accepts(k.App):
+		return errNotAccepted
+	}
+	return k.Check(r.Now)
+}
+
+// asUnavailable gives a store's error the Reason that it could not tell, unless it has one of that class.
+func asUnavailable(err error) error {
+	var f *authz.Failure
+	if errors.As(err, &f) && f.Unavailable() {
+		return err
+	}
+	return authz.Fail(authz.ReasonStoreUnavailable, err)
+}
+
+// isClean reports whether the key is of a length and of characters that it may have in a header.
+func isClean(key authz.Secret) bool {
+	if len(key) > maxKey {
+		return false
+	}
+	for i := range len(key) {
+		if c := key[i]; c < ' ' || c > '~' {
+			return false
+		}
+	}
+	return true
+}
