@@ -1,0 +1,89 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/postern-auth/postern/internal/authz"
+	"github.com/postern-auth/postern/internal/config"
+	"github.com/postern-auth/postern/internal/policy"
+	"github.com/postern-auth/postern/internal/resource/v1alpha1"
+	"github.com/postern-auth/postern/internal/source"
+	"github.com/postern-auth/postern/internal/telemetry"
+)
+
+// fetchTime is how long an inspection waits for remote keys. Nobody holds a request open for it.
+const fetchTime = 10 * time.Second
+
+// Inspection is resources compiled as the server compiles them, without a server.
+type Inspection struct {
+	Schemes, Policies, Apps int // that were found, in error or not
+	Errors                  v1alpha1.Errors
+
+	set   *policy.Set
+	parts *parts
+}
+
+// Inspect reads and compiles the resources. With fetch it may fetch remote key sets, once a request needs them. Close
+// it in the end.
+func Inspect(cfg *config.Config, fetch bool) (*Inspection, error) {
+	p, err := newParts(cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return nil, err
+	}
+	if !fetch {
+		p.keySets.Close()
+		p.keySets = nil
+	}
+	i := &Inspection{parts: p}
+	snap, err := source.ReadDir(cfg.Resources.Dir)
+	if err != nil {
+		i.Close()
+		return nil, fmt.Errorf("%w; name a directory with --resources", err)
+	}
+	l, err := newLoader(cfg, p)
+	if err != nil {
+		i.Close()
+		return nil, err
+	}
+	result := l.load(snap)
+	i.Errors, i.set = result.errors, result.set
+	for _, c := range result.counts {
+		switch c.Kind {
+		case v1alpha1.KindAuthScheme:
+			i.Schemes += c.Count
+		case v1alpha1.KindAuthPolicy:
+			i.Policies += c.Count
+		case v1alpha1.KindApp:
+			i.Apps += c.Count
+		}
+	}
+	return i, nil
+}
+
+// Explain decides the request, whose Route need not be set yet, and tells how.
+func (i *Inspection) Explain(ctx context.Context, r *authz.Request) (authz.Decision, *policy.Trace) {
+	r.Now = time.Now()
+	r.Deadline = r.Now.Add(fetchTime)
+	err := r.SettleBody(int64(len(r.Body.Bytes)))
+	if err == nil {
+		err = r.Canonicalize()
+	}
+	if err != nil {
+		d := authz.Deny(authz.ReasonOf(err), err)
+		return d, &policy.Trace{Method: r.Method, Host: r.Host, Path: r.Path, Decision: policy.TracedDecision{
+			Verdict: d.Verdict(), Reason: d.Reason.String(), Detail: err.Error(),
+		}}
+	}
+	return i.set.Explain(ctx, r)
+}
+
+// Close ends what the inspection started.
+func (i *Inspection) Close() { i.parts.close() }
+
+// summary says what telemetry wants to know of a load.
+func (l *loaded) summary() telemetry.Reload {
+	return telemetry.Reload{Failed: l.set == nil, Errors: len(l.errors), Resources: l.counts}
+}

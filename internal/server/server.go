@@ -1,0 +1,179 @@
+// Package server is the only wiring: it makes a running Postern out of its parts.
+//
+// What outlives a reload is made once: caches, remote key sets, the memory of signatures. What comes from resources is
+// made anew by the [loader] at every change: it turns a snapshot of the directory into one Set with its own key index,
+// which the policy engine swaps in.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/postern-auth/postern/internal/config"
+	"github.com/postern-auth/postern/internal/extauthz"
+	"github.com/postern-auth/postern/internal/policy"
+	"github.com/postern-auth/postern/internal/source"
+	"github.com/postern-auth/postern/internal/telemetry"
+)
+
+const (
+	// unreadyDelay lets whoever balances load see that this replica is leaving before its connections do.
+	unreadyDelay = 500 * time.Millisecond
+	// drainTime bounds how long checks under way may take to finish.
+	drainTime = 15 * time.Second
+	// closeTime bounds what comes after: the last scrape and the last lines of the decision log.
+	closeTime = 2 * time.Second
+)
+
+// Options are what a Server needs beside its configuration.
+type Options struct {
+	Version, Commit string
+	Log             io.Writer // of the program
+	DecisionLog     io.Writer
+}
+
+// Server is a running Postern. Make one with New, then Run it once.
+type Server struct {
+	cfg    *config.Config
+	log    *slog.Logger
+	tel    *telemetry.Telemetry
+	engine policy.Engine
+	parts  *parts
+	loader *loader
+	files  *source.Files
+	authz  *extauthz.Server
+	ops    *telemetry.Ops
+	ready  atomic.Bool // the first load is in force
+}
+
+// New makes a Server of a valid configuration. It opens no listener and reads no resource yet.
+func New(cfg *config.Config, opts Options) (*Server, error) {
+	log, err := telemetry.NewLogger(opts.Log, cfg.Telemetry.LogFormat, cfg.Telemetry.LogLevel)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{cfg: cfg, log: log}
+	s.tel = telemetry.New(telemetry.Options{
+		Version: opts.Version, Commit: opts.Commit,
+		DecisionLog:  opts.DecisionLog,
+		Denials:      cfg.Telemetry.DecisionLog.Denials,
+		SampleAllows: cfg.Telemetry.DecisionLog.SampleAllows,
+	})
+	if s.parts, err = newParts(cfg, log); err != nil {
+		return nil, err
+	}
+	s.parts.register(s.tel)
+	if s.loader, err = newLoader(cfg, s.parts); err != nil {
+		s.parts.close()
+		return nil, err
+	}
+	s.files = source.NewFiles(cfg.Resources.Dir, log)
+	s.ops = telemetry.NewOps(s.tel, cfg.Ops.PProf, log)
+
+	options := extauthz.Options{
+		Checker:   s.tel.Checker(&s.engine),
+		Refused:   s.tel.Refused,
+		Deadline:  cfg.Limits.Deadline,
+		BodyLimit: int(cfg.Limits.Body),
+		Log:       log,
+	}
+	if tls := cfg.ExtAuthz.TLS; tls.Enabled() {
+		options.TLS = &extauthz.TLS{CertFile: tls.CertFile, KeyFile: tls.KeyFile, ClientCAFile: tls.ClientCAFile}
+	}
+	if s.authz, err = extauthz.New(options); err != nil {
+		s.parts.close()
+		return nil, err
+	}
+	s.tel.RegisterPanics(func() uint64 { return s.authz.Stats().Panics })
+	return s, nil
+}
+
+// Run serves until ctx ends or a part fails, then drains. Resources that are wrong at the start are returned as
+// v1alpha1.Errors; later they are logged and counted, and what they break keeps its last good version.
+func (s *Server) Run(ctx context.Context) error {
+	defer s.parts.close()
+	opsListener, err := extauthz.Listen(string(s.cfg.Ops.Address))
+	if err != nil {
+		return errors.Join(fmt.Errorf("ops.address: %w", err), s.drain())
+	}
+	authzListener, err := extauthz.Listen(string(s.cfg.ExtAuthz.Address))
+	if err != nil {
+		return errors.Join(fmt.Errorf("extauthz.address: %w", err), opsListener.Close(), s.drain())
+	}
+
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var running sync.WaitGroup
+	start := func(name string, run func() error) {
+		running.Go(func() {
+			if err := run(); err != nil && ctx.Err() == nil {
+				stop(fmt.Errorf("%s: %w", name, err))
+			}
+		})
+	}
+	start("ops listener", func() error { return s.ops.Serve(opsListener) })
+	start("ext_authz listener", func() error { return s.authz.Serve(authzListener) })
+	start("resources", func() error { return s.files.Run(ctx, func(snap source.Snapshot) { s.load(snap, stop) }) })
+	s.log.Info("starting", "extauthz", s.cfg.ExtAuthz.Address, "ops", s.cfg.Ops.Address, "resources", s.cfg.Resources.Dir)
+
+	<-ctx.Done()
+	cause := context.Cause(ctx)
+	if errors.Is(cause, context.Canceled) {
+		cause = nil // asked to
+	}
+	if err := s.drain(); err != nil {
+		s.log.Warn("something was cut off", "error", err)
+	}
+	running.Wait()
+	return cause
+}
+
+// load puts a snapshot in force. The first must be without error.
+func (s *Server) load(snap source.Snapshot, stop context.CancelCauseFunc) {
+	began := time.Now()
+	result := s.loader.load(snap)
+	if !s.ready.Load() && len(result.errors) > 0 {
+		stop(result.errors)
+		return
+	}
+	s.tel.Reloaded(result.summary())
+	for _, e := range result.fresh {
+		s.log.Error("resource", "error", e)
+	}
+	if result.set == nil {
+		return
+	}
+	s.tel.SetRules(result.set.Rules())
+	s.engine.Swap(result.set)
+	s.files.Watch(result.outside...)
+	s.parts.keySets.Retain(result.authenticators...)
+	s.log.Info("resources in force", "generation", snap.Generation, "documents", len(snap.Documents),
+		"errors", len(result.errors), "took", time.Since(began).String())
+	if !s.ready.Swap(true) {
+		s.tel.Health.Started()
+		s.authz.SetReady(true)
+		s.log.Info("ready")
+	}
+}
+
+// drain stops what serves, in the order that drops nothing.
+func (s *Server) drain() error {
+	s.tel.Health.Unready("server", "shutting down")
+	s.authz.SetReady(false)
+	if s.ready.Load() {
+		s.log.Info("shutting down")
+		time.Sleep(unreadyDelay)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+	defer cancel()
+	err := s.authz.Shutdown(ctx)
+	ctx, cancel = context.WithTimeout(context.Background(), closeTime)
+	defer cancel()
+	return errors.Join(err, s.ops.Close(ctx), s.tel.Close(ctx))
+}
