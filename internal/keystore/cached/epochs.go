@@ -37,16 +37,15 @@ func (e *epochs) holds(a *answer) bool {
 	return true
 }
 
-// end begins an epoch before which nothing counts that the marks stand for. The marks are set before the epoch begins:
-// an answer that is asked for in between is forgotten for nothing rather than kept by mistake.
+// end begins an epoch before which nothing counts that the marks stand for. The store has changed already, so what is
+// asked for in the new epoch counts even if the marks are still to come.
 func (e *epochs) end(marks ...*atomic.Uint64) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	next := e.current.Load() + 1
+	epoch := e.current.Add(1)
 	for _, m := range marks {
-		m.Store(next)
+		m.Store(epoch)
 	}
-	e.current.Store(next)
 }
 
 // Forget drops what is known of an API key: it was revoked, changed or made. Call it after the store has changed.

@@ -97,6 +97,7 @@ func TestHungStore(t *testing.T) {
 	for range 100 {
 		want(t, s, k, nil)
 	}
+	<-b.arrived
 	b.wantReads(t, 2)
 	if stats := s.Stats(); stats.Stale != 100 || !stats.Degraded {
 		t.Errorf("%+v", stats)
@@ -107,7 +108,10 @@ func TestHungStore(t *testing.T) {
 		t.Error(err)
 	}
 	release()
-	eventually(t, "the hung read ends the state", func() bool { return !s.Stats().Degraded })
+	eventually(t, "the hung read ends the state and renews the key", func() bool {
+		_, fresh := s.recall(digestID(k.Digest))
+		return fresh && !s.Stats().Degraded
+	})
 	want(t, s, k, nil)
 	b.wantReads(t, 3)
 }

@@ -77,8 +77,8 @@ func (s *Store) fly(known bool, q question, asOf uint64) (*answer, error) {
 		s.failed()
 		return nil, err
 	}
-	s.probeAt.Store(0)
 	s.remember(q.id, known, a)
+	s.probeAt.Store(0)
 	return a, nil
 }
 
