@@ -127,7 +127,7 @@ func many(n int) []App {
 
 // TestManyKeys looks every one of them up, and measures what they take.
 func TestManyKeys(t *testing.T) {
-	const n = 200_000
+	const n = 100_000
 	apps := many(n)
 	before := heap()
 	start := time.Now()
