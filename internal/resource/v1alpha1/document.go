@@ -2,12 +2,8 @@ package v1alpha1
 
 import (
 	"bytes"
-	"errors"
-	"fmt"
-	"io"
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"unicode/utf8"
@@ -54,8 +50,13 @@ func Decode(file string, data []byte) []Document {
 	}
 	parts := split(data)
 	docs := make([]Document, len(parts))
-	each(len(parts), func(i int) {
-		docs[i] = decode(Origin{File: file, Line: parts[i].line, text: parts[i].text, first: parts[i].line})
+	each((len(parts)+runLength-1)/runLength, func(run int) {
+		from, to := run*runLength, min((run+1)*runLength, len(parts))
+		roots := parseRun(data, parts[from:to])
+		for i, p := range parts[from:to] {
+			o := Origin{File: file, Line: p.line, text: data[p.begin:p.end], first: p.line}
+			docs[from+i] = decode(o, roots[i])
+		}
 	})
 	return docs
 }
@@ -77,17 +78,13 @@ func invalidUTF8(data []byte) int {
 
 // each calls f for 0 … n-1 on as many processors as there are.
 func each(n int, f func(int)) {
-	const worthwhile = 16 // calls for which a goroutine pays
-	workers := min(runtime.GOMAXPROCS(0), n/worthwhile)
-	if workers < 2 {
-		for i := range n {
-			f(i)
-		}
+	if n == 1 {
+		f(0)
 		return
 	}
 	var next atomic.Int64
 	var all sync.WaitGroup
-	for range workers {
+	for range min(runtime.GOMAXPROCS(0), n) {
 		all.Go(func() {
 			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
 				f(i)
@@ -103,18 +100,20 @@ type object interface {
 	Validate() Errors
 }
 
-// decode reads one document.
-func decode(o Origin) Document {
+// decode reads one document. root is nil if it has not been parsed.
+func decode(o Origin, root *yaml.Node) Document {
 	doc := Document{Origin: o}
 	if len(o.text) > MaxDocument {
 		doc.Err = Errors{o.Errorf("", "", "split it into several documents, or keep large key material in files of its own",
 			"the document has %d bytes, more than %d", len(o.text), MaxDocument)}
 		return doc
 	}
-	root, err := parse(o.text)
-	if err != nil {
-		doc.Err = Errors{syntaxError(o, err)}
-		return doc
+	if root == nil {
+		var err error
+		if root, err = parse(o.text); err != nil {
+			doc.Err = Errors{syntaxError(o, err)}
+			return doc
+		}
 	}
 	doc.Origin.Line = o.position(root).Line
 	doc.Kind, doc.Namespace, doc.Name = identify(root)
@@ -146,44 +145,6 @@ func decode(o Origin) Document {
 		}
 	}
 	return doc
-}
-
-// errSecondDocument says that more follows where the document should have ended.
-var errSecondDocument = errors.New("more follows after the end of the document")
-
-// parse returns the document's outermost value.
-func parse(text []byte) (root *yaml.Node, err error) {
-	defer func() {
-		// The parser panics where it finds itself inconsistent. Its input comes from strangers.
-		if p := recover(); p != nil {
-			root, err = nil, fmt.Errorf("the parser cannot read it: %v", p)
-		}
-	}()
-	in := yaml.NewDecoder(bytes.NewReader(text))
-	var doc, more yaml.Node
-	if err := in.Decode(&doc); err != nil {
-		return nil, err
-	}
-	if err := in.Decode(&more); !errors.Is(err, io.EOF) {
-		if err == nil {
-			err = errSecondDocument
-		}
-		return nil, err
-	}
-	return doc.Content[0], nil
-}
-
-// syntaxError says where the YAML is broken. The parser tells the line in its text only.
-func syntaxError(o Origin, err error) *Error {
-	message := strings.TrimPrefix(err.Error(), "yaml: ")
-	line := 1
-	if n, _ := fmt.Sscanf(message, "line %d:", &line); n == 1 {
-		_, message, _ = strings.Cut(message, ": ")
-	}
-	return &Error{
-		File: o.File, Line: o.first - 1 + line, Message: "this is not YAML: " + message,
-		Remedy: "check indentation, quotes and brackets; put --- on a line of its own between documents",
-	}
 }
 
 // identify reads what names the object, leniently: decoding complains about what is wrong with it.

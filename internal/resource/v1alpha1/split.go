@@ -2,25 +2,25 @@ package v1alpha1
 
 import "bytes"
 
-// part is one document's text, with its marker, and the line at which it begins.
+// part is where one document stands in its file, with its marker.
 type part struct {
-	text []byte
-	line int
+	begin, end int // bytes
+	line       int // of its first byte
 }
 
 // split cuts a stream into documents and leaves out those without content. A line that begins with --- or ... is a
 // marker wherever it stands (YAML 1.2.2 section 9.1.2), so documents can be told apart without parsing them.
 func split(data []byte) []part {
-	data = bytes.TrimPrefix(data, []byte("\ufeff"))
 	var parts []part
-	begin, line := 0, 1 // of the current document
+	first := len(data) - len(bytes.TrimPrefix(data, []byte("\ufeff")))
+	begin, line := first, 1 // of the current document
 	end := func(at, lines int) {
-		if text := data[begin:at]; hasContent(text) {
-			parts = append(parts, part{text: text, line: line})
+		if hasContent(data[begin:at]) {
+			parts = append(parts, part{begin: begin, end: at, line: line})
 		}
 		begin, line = at, lines
 	}
-	for at, n := 0, 1; at < len(data); n++ {
+	for at, n := first, 1; at < len(data); n++ {
 		next := at + lineLength(data[at:])
 		switch text := data[at:next]; {
 		case isMarker(text, "---"):
