@@ -167,6 +167,8 @@ func TestMistakesTakeNothingAway(t *testing.T) {
 	s.await("a=v2 ! b=v1")
 	write(t, file, broken)
 	s.await("! a=v2 b=v1")
+	write(t, file, strings.Replace(app("a", "v3"), "App", "Ap", 1)+"---\n"+app("b", "v2"))
+	s.await("a! b=v2 a=v2")
 	write(t, file, broken+"---\n"+app("b", "v3"))
 	s.await("! b=v3 a=v2")
 	write(t, filepath.Join(dir, "b.yaml"), app("a", "v4")) // moved: the old version does not stand in its way

@@ -8,8 +8,9 @@ import (
 type Snapshot struct {
 	// Documents are in order of path, and of place within a file. A document with an Err and a Name says what is wrong
 	// with an object: Scheme and App are then its last good version, nil if it had none, and Policy is as Decode leaves
-	// it. A document with an Err and no Name is about something else: a file that cannot be read or parsed, or an object
-	// that is in two places, of which the first counts. Objects that such a file held before are still there.
+	// it. A document with an Err and without a Name, or of an unknown kind, is about something else: a file that cannot
+	// be read or parsed, or an object that is in two places, of which the first counts. Objects that such a file held
+	// before are still there.
 	Documents []v1alpha1.Document
 
 	// Generation counts the snapshots of a Files, from 1. It grows when any file changes, one that resources only refer
@@ -24,6 +25,16 @@ type Snapshot struct {
 type key struct{ kind, namespace, name string }
 
 func keyOf(d *v1alpha1.Document) key { return key{d.Kind, d.Namespace, d.Name} }
+
+// isNamed reports whether a document tells which object it is about. A misspelt kind hides that as a missing name does.
+func isNamed(d *v1alpha1.Document) bool {
+	switch d.Kind {
+	case v1alpha1.KindAuthScheme, v1alpha1.KindAuthPolicy, v1alpha1.KindApp:
+		return d.Name != ""
+	default:
+		return false
+	}
+}
 
 // snapshot lays out the tree's documents and brings the last good versions up to date.
 func (t *tree) snapshot() []v1alpha1.Document {
@@ -46,18 +57,22 @@ func (t *tree) snapshot() []v1alpha1.Document {
 	paths := t.paths()
 	for _, path := range paths {
 		for _, d := range t.files[path].documents {
-			if d.Name == "" {
-				docs = append(docs, d)
+			if isNamed(&d) {
+				add(d)
 				continue
 			}
-			add(d)
+			docs = append(docs, d)
 		}
 	}
 	for _, path := range paths {
 		for _, d := range t.files[path].kept {
-			if _, ok := first[keyOf(&d)]; !ok { // it may have moved to another file
-				add(d)
+			if _, ok := first[keyOf(&d)]; ok {
+				continue // it has moved to another file
 			}
+			if good, ok := t.good[keyOf(&d)]; ok {
+				d = good // what was wrong with a later version no longer stands there
+			}
+			add(d)
 		}
 	}
 	for k := range t.good {

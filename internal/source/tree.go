@@ -44,7 +44,7 @@ type file struct {
 	sum  [sha256.Size]byte
 
 	documents []v1alpha1.Document
-	kept      []v1alpha1.Document // of an earlier version, since nobody can tell whether this one still has them
+	kept      []v1alpha1.Document // of earlier versions, since nobody can tell whether this one still has them
 }
 
 func newTree() *tree {
@@ -189,21 +189,32 @@ func unreadable(path string, err error) v1alpha1.Document {
 	}
 }
 
-// keep carries over the good objects of the version before, if this one has a part of which not even the name is known.
+// keep carries over the objects of the version before, if this one has a part of which nobody can tell what object it is.
 func (f *file) keep(old *file) {
-	named, nameless := map[key]bool{}, false
+	named, unknown := map[key]bool{}, false
 	for i := range f.documents {
-		named[keyOf(&f.documents[i])] = true
-		nameless = nameless || f.documents[i].Name == ""
+		d := &f.documents[i]
+		named[keyOf(d)] = true
+		unknown = unknown || !isObject(d)
 	}
-	if !nameless {
+	if !unknown {
 		return
 	}
 	for _, list := range [][]v1alpha1.Document{old.documents, old.kept} {
 		for i := range list {
-			if list[i].Err == nil && !named[keyOf(&list[i])] {
+			if isObject(&list[i]) && !named[keyOf(&list[i])] {
 				f.kept = append(f.kept, list[i])
 			}
 		}
+	}
+}
+
+// isObject reports whether the document says which object it is, in error or not.
+func isObject(d *v1alpha1.Document) bool {
+	switch d.Kind {
+	case v1alpha1.KindAuthScheme, v1alpha1.KindAuthPolicy, v1alpha1.KindApp:
+		return d.Name != ""
+	default:
+		return false
 	}
 }
