@@ -61,8 +61,8 @@ const (
 )
 
 // compare measures both sides in slices that follow each other as A B B A, so that what else the machine does meanwhile
-// meets both alike. between, if not nil, is called once in every round.
-func compare(ctx context.Context, p plan, base, subject side, between func() error) (c comparison, err error) {
+// meets both alike.
+func compare(ctx context.Context, p plan, base, subject side) (c comparison, err error) {
 	var sides [2]*runner
 	for i, s := range []side{base, subject} {
 		if sides[i], err = newRunner(s); err != nil {
@@ -85,11 +85,6 @@ func compare(ctx context.Context, p plan, base, subject side, between func() err
 		c.base = append(c.base, costs[0])
 		c.subject = append(c.subject, costs[1])
 		c.ratios = append(c.ratios, costs[1]/costs[0])
-		if between != nil {
-			if err := between(); err != nil {
-				return c, err
-			}
-		}
 	}
 	return c, nil
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -45,53 +44,4 @@ func ranFor(schedstat string) (time.Duration, error) {
 		return 0, fmt.Errorf("%s: %w", schedstat, err)
 	}
 	return time.Duration(ns), nil
-}
-
-// threadCost returns the CPU time of one call of work, called over and over for a while on every processor at once:
-// alone on the machine it would look cheaper than it is in a busy server.
-func threadCost(d time.Duration, work func()) (time.Duration, error) {
-	type result struct {
-		cost time.Duration
-		err  error
-	}
-	processors := runtime.GOMAXPROCS(0)
-	results := make(chan result)
-	for range processors {
-		go func() {
-			cost, err := oneThreadCost(d, work)
-			results <- result{cost, err}
-		}()
-	}
-	var sum time.Duration
-	var failed error
-	for range processors {
-		r := <-results
-		sum += r.cost
-		if r.err != nil {
-			failed = r.err
-		}
-	}
-	return sum / time.Duration(processors), failed
-}
-
-func oneThreadCost(d time.Duration, work func()) (time.Duration, error) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	const self = "/proc/thread-self/schedstat"
-	before, err := ranFor(self)
-	if err != nil {
-		return 0, err
-	}
-	calls := 0
-	for end := time.Now().Add(d); time.Now().Before(end); {
-		for range 16 {
-			work()
-		}
-		calls += 16
-	}
-	after, err := ranFor(self)
-	if err != nil {
-		return 0, err
-	}
-	return (after - before) / time.Duration(calls), nil
 }

@@ -92,20 +92,6 @@ func (i *issuer) sign(digest []byte) ([]byte, error) {
 	return signature, nil
 }
 
-// bareCheck returns a function that verifies one ES256 signature with Go's crypto and does nothing else.
-func (i *issuer) bareCheck() (func(), error) {
-	digest := sha256.Sum256([]byte("a token"))
-	signature, err := ecdsa.SignASN1(rand.Reader, i.ec, digest[:])
-	if err != nil {
-		return nil, err
-	}
-	return func() {
-		if !ecdsa.VerifyASN1(&i.ec.PublicKey, digest[:], signature) {
-			panic("a good signature does not verify")
-		}
-	}, nil
-}
-
 func url64(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
 
 // signer signs GET requests with HTTP Message Signatures (RFC 9421), hmac-sha256, each with a nonce of its own.

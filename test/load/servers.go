@@ -60,8 +60,8 @@ func (p *programs) buildAlwaysYes(ctx context.Context) error {
 	return nil
 }
 
-// startAlwaysYes starts the yardstick and waits until it listens.
-func (p *programs) startAlwaysYes(ctx context.Context) (*target, error) {
+// startAlwaysYes starts the yardstick with more arguments, and waits until it listens.
+func (p *programs) startAlwaysYes(ctx context.Context, more ...string) (*target, error) {
 	if err := p.buildAlwaysYes(ctx); err != nil {
 		return nil, err
 	}
@@ -70,7 +70,7 @@ func (p *programs) startAlwaysYes(ctx context.Context) (*target, error) {
 		return nil, err
 	}
 	address := harness.Loopback(port)
-	process, err := harness.Start("alwaysyes", p.alwaysYes, "-address", address)
+	process, err := harness.Start("alwaysyes", p.alwaysYes, append(more, "-address", address)...)
 	if err != nil {
 		return nil, err
 	}
