@@ -177,6 +177,10 @@ func TestMistakesTakeNothingAway(t *testing.T) {
 	s.await("b=v3! a=v4")
 	write(t, file, app("b", "[x, y]"))
 	s.await("b=v3! a=v4")
+	write(t, file, broken) // and now without
+	s.await("! a=v4 b=v3")
+	write(t, file, app("b", "[x]"))
+	s.await("b=v3! a=v4")
 	write(t, file, app("c", "[x]")) // another name: b is gone, and c never was
 	s.await("c! a=v4")
 	must(t, os.Remove(file))

@@ -195,26 +195,16 @@ func (f *file) keep(old *file) {
 	for i := range f.documents {
 		d := &f.documents[i]
 		named[keyOf(d)] = true
-		unknown = unknown || !isObject(d)
+		unknown = unknown || !isNamed(d)
 	}
 	if !unknown {
 		return
 	}
 	for _, list := range [][]v1alpha1.Document{old.documents, old.kept} {
 		for i := range list {
-			if isObject(&list[i]) && !named[keyOf(&list[i])] {
+			if isNamed(&list[i]) && !named[keyOf(&list[i])] {
 				f.kept = append(f.kept, list[i])
 			}
 		}
-	}
-}
-
-// isObject reports whether the document says which object it is, in error or not.
-func isObject(d *v1alpha1.Document) bool {
-	switch d.Kind {
-	case v1alpha1.KindAuthScheme, v1alpha1.KindAuthPolicy, v1alpha1.KindApp:
-		return d.Name != ""
-	default:
-		return false
 	}
 }
