@@ -3,11 +3,11 @@ package server
 import (
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/postern-auth/postern/internal/resource/v1alpha1"
 )
@@ -15,7 +15,10 @@ import (
 // maxReferenced bounds a file that a resource names, in bytes.
 const maxReferenced = 1 << 20
 
-var errReferencedSize = errors.New("the file is larger than 1 MiB")
+var (
+	errNotRegular     = errors.New("is not a regular file")
+	errReferencedSize = errors.New("is larger than 1 MiB")
+)
 
 // readFile is a file as it was when a resource that names it was compiled.
 type readFile struct {
@@ -42,6 +45,13 @@ func (r *reader) read(path string) ([]byte, error) {
 }
 
 func readReferenced(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() { // opening a pipe would wait for its writer, and with it every reload
+		return nil, fmt.Errorf("%s %w", path, errNotRegular)
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -49,7 +59,7 @@ func readReferenced(path string) ([]byte, error) {
 	defer func() { _ = f.Close() }()
 	content, err := io.ReadAll(io.LimitReader(f, maxReferenced+1))
 	if err == nil && len(content) > maxReferenced {
-		err = errReferencedSize
+		err = fmt.Errorf("%s %w", path, errReferencedSize)
 	}
 	if err != nil {
 		return nil, err
@@ -65,17 +75,12 @@ func unchanged(files []readFile) bool {
 	})
 }
 
-// outside returns the paths that do not lie below dir.
-func outside(dir string, lists ...[]readFile) []string {
-	var paths []string
-	for _, list := range lists {
-		for _, f := range list {
-			below, err := filepath.Rel(dir, f.path)
-			if err != nil || below == ".." || strings.HasPrefix(below, ".."+string(filepath.Separator)) {
-				paths = append(paths, f.path)
-			}
-		}
+// paths returns the files' paths, each once.
+func paths(lists ...[]readFile) []string {
+	var all []string
+	for _, f := range slices.Concat(lists...) {
+		all = append(all, f.path)
 	}
-	slices.Sort(paths)
-	return slices.Compact(paths)
+	slices.Sort(all)
+	return slices.Compact(all)
 }

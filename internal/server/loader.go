@@ -49,11 +49,11 @@ func newLoader(cfg *config.Config, p *parts) (*loader, error) {
 
 // loaded is what came of a snapshot.
 type loaded struct {
-	set     *policy.Set // nil: nothing could be read, what is in force stays
-	errors  v1alpha1.Errors
-	fresh   v1alpha1.Errors // those of errors that the load before did not have
-	outside []string        // files that resources name and that lie outside the directory
-	counts  []telemetry.ResourceCount
+	set    *policy.Set // nil: nothing could be read, what is in force stays
+	errors v1alpha1.Errors
+	fresh  v1alpha1.Errors // those of errors that the load before did not have
+	files  []string        // that resources name
+	counts []telemetry.ResourceCount
 
 	authenticators []authz.Authenticator
 }
@@ -84,10 +84,10 @@ func (l *loader) load(snap source.Snapshot) *loaded {
 	result.errors = append(result.errors, errs...)
 
 	result.authenticators = l.schemes.authenticators()
-	result.outside = outside(l.dir, l.apps.files(), l.schemes.files())
+	result.files = paths(l.apps.states.files(), l.schemes.states.files())
 	result.counts = slices.Concat(
-		count(v1alpha1.KindApp, l.apps.states),
-		count(v1alpha1.KindAuthScheme, l.schemes.states),
+		l.apps.states.count(v1alpha1.KindApp),
+		l.schemes.states.count(v1alpha1.KindAuthScheme),
 		l.countPolicies(docs.policies, result.errors),
 	)
 	return result
@@ -96,7 +96,8 @@ func (l *loader) load(snap source.Snapshot) *loaded {
 // remember notes the errors, so that the next load knows which are new.
 func (l *loader) remember(result *loaded) {
 	slices.SortFunc(result.errors, func(a, b *v1alpha1.Error) int {
-		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Field, b.Field))
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line),
+			cmp.Compare(a.Field, b.Field), cmp.Compare(a.Message, b.Message))
 	})
 	told := make(map[string]bool, len(result.errors))
 	for _, e := range result.errors {

@@ -55,14 +55,28 @@ func readPeppers(file string) (*keystore.Hasher, error) {
 // register shows the parts' figures to whoever scrapes.
 func (p *parts) register(t *telemetry.Telemetry) {
 	t.RegisterCache("tokens", func() telemetry.CacheStats { return telemetry.CacheStats(p.tokens.Stats()) })
-	t.RegisterKeySets(func() []telemetry.KeySetStats {
-		var all []telemetry.KeySetStats
-		for _, s := range p.keySets.Stats() {
-			all = append(all, telemetry.KeySetStats(s))
-		}
-		return all
-	})
+	t.RegisterKeySets(func() []telemetry.KeySetStats { return merged(p.keySets.Stats()) })
 	t.RegisterReplay(func() telemetry.ReplayStats { return telemetry.ReplayStats(p.replay.Stats()) })
+}
+
+// merged adds up what has the same source, which must not appear twice: addresses that differ in their query only. Stats
+// come sorted by source.
+func merged(stats []jwt.KeySetStats) []telemetry.KeySetStats {
+	var all []telemetry.KeySetStats
+	for _, s := range stats {
+		if len(all) == 0 || all[len(all)-1].Source != s.Source {
+			all = append(all, telemetry.KeySetStats(s))
+			continue
+		}
+		sum := &all[len(all)-1]
+		sum.Fetches += s.Fetches
+		sum.Failures += s.Failures
+		sum.Keys += s.Keys
+		if s.LastSuccess.Before(sum.LastSuccess) {
+			sum.LastSuccess = s.LastSuccess // the one that is worst off is the one to show
+		}
+	}
+	return all
 }
 
 func (p *parts) close() {

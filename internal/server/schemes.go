@@ -2,7 +2,6 @@ package server
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/postern-auth/postern/internal/authn/apikey"
 	"github.com/postern-auth/postern/internal/authn/jwt"
@@ -17,72 +16,63 @@ import (
 // schemes makes Authenticators of AuthSchemes.
 type schemes struct {
 	parts  *parts
-	states map[string]*state[built]
+	states states[scheme]
 }
 
-// built is a scheme and the key index that it holds.
-type built struct {
-	scheme *policy.Scheme
-	store  *declared.Store // nil: none
+// scheme is a scheme and the key index that it holds.
+type scheme struct {
+	*policy.Scheme
+
+	store *declared.Store // nil: none
 }
 
-// load makes the schemes of a snapshot, by "namespace/name".
+// load makes the schemes of a snapshot, by "namespace/name". Those that look up keys do so in the snapshot's own index,
+// and so do last good versions: no scheme finds a key that an older index has.
 func (m *schemes) load(
 	docs []*v1alpha1.Document, store *declared.Store, hasher *keystore.Hasher,
 ) (map[string]*policy.Scheme, v1alpha1.Errors) {
 	var errs v1alpha1.Errors
-	states := make(map[string]*state[built], len(docs))
-	all := make(map[string]*policy.Scheme, len(docs))
-	for _, doc := range docs {
-		name := fullName(doc)
-		s := m.states[name]
-		if s.reusable(doc.Scheme) && (s.value.store == nil || s.value.store == store) {
-			s = settle(doc, s, *s)
-		} else {
-			now, bad := m.build(doc, store, hasher)
-			errs = append(errs, bad...)
-			s = settle(doc, s, now)
-		}
-		states[name] = s
-		if s.made {
-			all[name] = s.value.scheme
+	m.states, errs = m.states.update(docs, &maker[scheme]{
+		make: func(doc *v1alpha1.Document, read func(string) ([]byte, error)) (scheme, v1alpha1.Errors) {
+			s, err := m.build(doc, read, store, hasher)
+			return s, asErrors(doc, err)
+		},
+		current: func(s scheme) bool { return s.store == nil || s.store == store },
+	})
+	all := make(map[string]*policy.Scheme, len(m.states))
+	for name, s := range m.states {
+		if s.good != nil {
+			all[name] = s.good.value.Scheme
 		}
 	}
-	m.states = states
 	return all, errs
 }
 
 // build is where a kind of scheme meets its package.
 func (m *schemes) build(
-	doc *v1alpha1.Document, store *declared.Store, hasher *keystore.Hasher,
-) (state[built], v1alpha1.Errors) {
-	s := state[built]{object: doc.Scheme}
-	if doc.Scheme == nil {
-		return s, nil
-	}
-	spec, name, r := &doc.Scheme.Spec, fullName(doc), newReader(doc.Origin)
-	b := built{scheme: &policy.Scheme{Name: name, Realm: spec.Realm}}
-	var err error
+	doc *v1alpha1.Document, read func(string) ([]byte, error), store *declared.Store, hasher *keystore.Hasher,
+) (s scheme, err error) {
+	spec, name := &doc.Scheme.Spec, doc.Namespace+"/"+doc.Name
+	s.Scheme = &policy.Scheme{Name: name, Realm: spec.Realm}
 	switch {
 	case spec.APIKey != nil:
-		b.store, b.scheme.Kind = store, policy.KindAPIKey
-		b.scheme.Authenticator, err = apikey.New(spec.APIKey, doc.Namespace, store, hasher)
+		s.store, s.Kind = store, policy.KindAPIKey
+		s.Authenticator, err = apikey.New(spec.APIKey, doc.Namespace, store, hasher)
 	case spec.Signature != nil:
-		b.store, b.scheme.Kind = store, policy.KindSignature
-		b.scheme.Authenticator, err = signature.New(spec.Signature, signature.Options{
+		s.store, s.Kind = store, policy.KindSignature
+		s.Authenticator, err = signature.New(spec.Signature, signature.Options{
 			Namespace: doc.Namespace, Store: store, Replay: m.parts.replay, BodyLimit: m.parts.bodyLimit,
 		})
 	case spec.JWT != nil:
-		b.scheme.Kind = policy.KindJWT
-		b.scheme.Authenticator, err = jwt.New(spec.JWT, jwt.Options{
+		s.Kind = policy.KindJWT
+		s.Authenticator, err = jwt.New(spec.JWT, jwt.Options{
 			Name: name, Origin: doc.Origin, KeySets: m.parts.keySets, Tokens: m.parts.tokens,
-			ReadFile: r.read, MaxToken: m.parts.maxToken,
+			ReadFile: read, MaxToken: m.parts.maxToken,
 		})
 	default:
 		err = errNoScheme
 	}
-	s.value, s.files, s.made = b, r.files, err == nil
-	return s, asErrors(doc, err)
+	return s, err
 }
 
 var errNoScheme = errors.New("names no scheme; set one of spec.apiKey, spec.signature and spec.jwt")
@@ -99,7 +89,7 @@ func asErrors(doc *v1alpha1.Document, err error) v1alpha1.Errors {
 	case errors.As(err, &one):
 		return v1alpha1.Errors{one}
 	default:
-		return v1alpha1.Errors{doc.Origin.Errorf(doc.Object(), "spec", "see the message", "%s", fmt.Sprint(err))}
+		return v1alpha1.Errors{doc.Origin.Errorf(doc.Object(), "spec", "", "%v", err)}
 	}
 }
 
@@ -107,17 +97,9 @@ func asErrors(doc *v1alpha1.Document, err error) v1alpha1.Errors {
 func (m *schemes) authenticators() []authz.Authenticator {
 	var all []authz.Authenticator
 	for _, s := range m.states {
-		if s.made {
-			all = append(all, s.value.scheme.Authenticator)
+		if s.good != nil {
+			all = append(all, s.good.value.Authenticator)
 		}
-	}
-	return all
-}
-
-func (m *schemes) files() []readFile {
-	var all []readFile
-	for _, s := range m.states {
-		all = append(all, s.files...)
 	}
 	return all
 }

@@ -58,40 +58,43 @@ func New(cfg *config.Config, opts Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, log: log}
+	parts, err := newParts(cfg, log)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{cfg: cfg, log: log, parts: parts, files: source.NewFiles(cfg.Resources.Dir, log)}
 	s.tel = telemetry.New(telemetry.Options{
 		Version: opts.Version, Commit: opts.Commit,
 		DecisionLog:  opts.DecisionLog,
 		Denials:      cfg.Telemetry.DecisionLog.Denials,
 		SampleAllows: cfg.Telemetry.DecisionLog.SampleAllows,
 	})
-	if s.parts, err = newParts(cfg, log); err != nil {
-		return nil, err
-	}
-	s.parts.register(s.tel)
-	if s.loader, err = newLoader(cfg, s.parts); err != nil {
-		s.parts.close()
-		return nil, err
-	}
-	s.files = source.NewFiles(cfg.Resources.Dir, log)
 	s.ops = telemetry.NewOps(s.tel, cfg.Ops.PProf, log)
-
-	options := extauthz.Options{
-		Checker:   s.tel.Checker(&s.engine),
-		Refused:   s.tel.Refused,
-		Deadline:  cfg.Limits.Deadline,
-		BodyLimit: int(cfg.Limits.Body),
-		Log:       log,
+	s.parts.register(s.tel)
+	s.loader, err = newLoader(cfg, parts)
+	if err == nil {
+		s.authz, err = extauthz.New(s.authzOptions())
 	}
-	if tls := cfg.ExtAuthz.TLS; tls.Enabled() {
-		options.TLS = &extauthz.TLS{CertFile: tls.CertFile, KeyFile: tls.KeyFile, ClientCAFile: tls.ClientCAFile}
-	}
-	if s.authz, err = extauthz.New(options); err != nil {
-		s.parts.close()
-		return nil, err
+	if err != nil {
+		parts.close()
+		return nil, errors.Join(err, s.tel.Close(context.Background()))
 	}
 	s.tel.RegisterPanics(func() uint64 { return s.authz.Stats().Panics })
 	return s, nil
+}
+
+func (s *Server) authzOptions() extauthz.Options {
+	options := extauthz.Options{
+		Checker:   s.tel.Checker(&s.engine),
+		Refused:   s.tel.Refused,
+		Deadline:  s.cfg.Limits.Deadline,
+		BodyLimit: int(s.cfg.Limits.Body),
+		Log:       s.log,
+	}
+	if tls := s.cfg.ExtAuthz.TLS; tls.Enabled() {
+		options.TLS = &extauthz.TLS{CertFile: tls.CertFile, KeyFile: tls.KeyFile, ClientCAFile: tls.ClientCAFile}
+	}
+	return options
 }
 
 // Run serves until ctx ends or a part fails, then drains. Resources that are wrong at the start are returned as
@@ -107,6 +110,7 @@ func (s *Server) Run(ctx context.Context) error {
 		return errors.Join(fmt.Errorf("extauthz.address: %w", err), opsListener.Close(), s.drain())
 	}
 
+	asked := ctx
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var running sync.WaitGroup
@@ -124,8 +128,8 @@ func (s *Server) Run(ctx context.Context) error {
 
 	<-ctx.Done()
 	cause := context.Cause(ctx)
-	if errors.Is(cause, context.Canceled) {
-		cause = nil // asked to
+	if errors.Is(cause, context.Cause(asked)) {
+		cause = nil // nothing failed
 	}
 	if err := s.drain(); err != nil {
 		s.log.Warn("something was cut off", "error", err)
@@ -151,7 +155,7 @@ func (s *Server) load(snap source.Snapshot, stop context.CancelCauseFunc) {
 	}
 	s.tel.SetRules(result.set.Rules())
 	s.engine.Swap(result.set)
-	s.files.Watch(result.outside...)
+	s.files.Watch(result.files...)
 	s.parts.keySets.Retain(result.authenticators...)
 	s.log.Info("resources in force", "generation", snap.Generation, "documents", len(snap.Documents),
 		"errors", len(result.errors), "took", time.Since(began).String())

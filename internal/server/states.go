@@ -5,39 +5,103 @@ import (
 	"github.com/postern-auth/postern/internal/telemetry"
 )
 
-// state is what is known of one App or AuthScheme: what its last good version was made into.
+// state is what is known of one App or AuthScheme.
 type state[T any] struct {
-	object any        // what value was made from; a document keeps its object's pointer while it does not change
-	files  []readFile // what making it read
-	value  T
-	made   bool // value is there
-	fresh  bool // value is of the version that the document holds now
+	good  *good[T]   // nil: no version was ever without error
+	fresh bool       // good is of the version that the document holds now
+	files []readFile // read for it, by a version in error too
 }
 
-// reusable reports whether making the object again would give the same.
-func (s *state[T]) reusable(object any) bool {
-	return s != nil && s.made && s.object == object && unchanged(s.files)
+// good is the last good version of an object, and what was made of it.
+type good[T any] struct {
+	doc   v1alpha1.Document
+	files []readFile
+	value T
 }
 
-// settle completes the state of a document: with what was made of its object, or with what was there before.
-func settle[T any](doc *v1alpha1.Document, before *state[T], now state[T]) *state[T] {
-	now.fresh = now.made && doc.Err == nil
-	if !now.made && before != nil && before.made {
-		kept := *before
-		kept.fresh = false
-		return &kept
+// states are the objects of a kind, by "namespace/name".
+type states[T any] map[string]*state[T]
+
+// maker makes values of documents that hold an object.
+type maker[T any] struct {
+	// make reads files relative to the object's own by read.
+	make func(doc *v1alpha1.Document, read func(path string) ([]byte, error)) (T, v1alpha1.Errors)
+	// current reports whether what else a value was made of is still what it was.
+	current func(T) bool
+}
+
+// update returns the states of a new snapshot. What has not changed is not made again. What is in error keeps its last
+// good version, which is made again if it is not current; if that fails too, it is no longer used.
+func (old states[T]) update(docs []*v1alpha1.Document, m *maker[T]) (states[T], v1alpha1.Errors) {
+	now := make(states[T], len(docs))
+	var errs v1alpha1.Errors
+	for _, doc := range docs {
+		name := doc.Namespace + "/" + doc.Name
+		s, bad := old[name].next(doc, m)
+		now[name] = s
+		errs = append(errs, bad...)
 	}
-	return &now
+	return now, errs
 }
 
-// count counts the states of a kind.
-func count[T any](kind string, states map[string]*state[T]) []telemetry.ResourceCount {
+// next returns the state after a new version of the document.
+func (s *state[T]) next(doc *v1alpha1.Document, m *maker[T]) (*state[T], v1alpha1.Errors) {
+	var before *good[T]
+	if s != nil {
+		before = s.good
+	}
+	if before.is(doc) && m.current(before.value) && unchanged(before.files) {
+		return &state[T]{good: before, fresh: doc.Err == nil, files: before.files}, nil
+	}
+	now, files, errs := m.try(doc)
+	if now != nil {
+		return &state[T]{good: now, fresh: doc.Err == nil, files: files}, nil
+	}
+	if doc.Err != nil {
+		errs = nil // it says what is wrong; these are about an earlier version
+	}
+	if before != nil && !m.current(before.value) {
+		before, _, _ = m.try(&before.doc)
+	}
+	return &state[T]{good: before, files: files}, errs
+}
+
+// try makes the value of a document. It returns nil if there are errors, or no object to make it of.
+func (m *maker[T]) try(doc *v1alpha1.Document) (*good[T], []readFile, v1alpha1.Errors) {
+	if doc.App == nil && doc.Scheme == nil {
+		return nil, nil, nil
+	}
+	r := newReader(doc.Origin)
+	value, errs := m.make(doc, r.read)
+	if len(errs) > 0 {
+		return nil, r.files, errs
+	}
+	return &good[T]{doc: *doc, files: r.files, value: value}, r.files, nil
+}
+
+// is reports whether the document still holds the object that g was made of: while a file does not change, its objects
+// keep their pointers, and so they do as last good versions.
+func (g *good[T]) is(doc *v1alpha1.Document) bool {
+	return g != nil && g.doc.App == doc.App && g.doc.Scheme == doc.Scheme
+}
+
+// files returns all that were read.
+func (all states[T]) files() []readFile {
+	var files []readFile
+	for _, s := range all {
+		files = append(files, s.files...)
+	}
+	return files
+}
+
+// count counts the objects by what became of them.
+func (all states[T]) count(kind string) []telemetry.ResourceCount {
 	counts := map[telemetry.ResourceState]int{}
-	for _, s := range states {
+	for _, s := range all {
 		switch {
 		case s.fresh:
 			counts[telemetry.ResourceActive]++
-		case s.made:
+		case s.good != nil:
 			counts[telemetry.ResourceLastGood]++
 		default:
 			counts[telemetry.ResourceInvalid]++
@@ -53,6 +117,3 @@ func resourceCounts(kind string, counts map[telemetry.ResourceState]int) []telem
 	}
 	return all
 }
-
-// fullName returns "namespace/name".
-func fullName(d *v1alpha1.Document) string { return d.Namespace + "/" + d.Name }
