@@ -16,7 +16,8 @@ import (
 	"github.com/postern-auth/postern/internal/authz"
 )
 
-// Store finds credentials. It is safe for concurrent use. Returned Keys are shared and must not be changed.
+// Store finds credentials. It is safe for concurrent use. Returned Keys are shared and must not be changed. What is
+// passed in may alias a request: a Store clones what it keeps, or uses after it has returned.
 type Store interface {
 	// ByDigest returns the API key with the digest, ErrNotFound if there is none. Another error means that the store
 	// could not tell.

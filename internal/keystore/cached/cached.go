@@ -20,6 +20,8 @@ package cached
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -149,8 +151,13 @@ func (s *Store) BySigningID(ctx context.Context, signing string) ([]*keystore.Ke
 	a, fresh := s.recall(id)
 	if !fresh {
 		var err error
+		signing = strings.Clone(signing) // a read may outlive the call, and so the request that the id aliases
 		if a, err = s.learn(ctx, a, question{id, func(ctx context.Context) ([]*keystore.Key, error) {
-			return s.next.BySigningID(ctx, signing)
+			keys, err := s.next.BySigningID(ctx, signing)
+			if err == nil && slices.ContainsFunc(keys, func(k *keystore.Key) bool { return k.Signing == nil || k.Signing.ID != signing }) {
+				return nil, errWrongKey
+			}
+			return keys, err
 		}}); err != nil {
 			return nil, err
 		}
