@@ -32,6 +32,10 @@ type Locations struct {
 // MaxLocations is how many places a scheme may name.
 const MaxLocations = 16
 
+// maxRepeats is how often the same credential may stand in one place. A query parameter's name has thousands of
+// spellings, and each is looked up and taken out by itself.
+const maxRepeats = 16
+
 // NewLocations makes the list; forward leaves a found credential in the request for the upstream. It panics on more
 // than MaxLocations places: a place that is silently not looked at would hide a credential.
 func NewLocations(list []Location, forward bool) *Locations {
@@ -49,6 +53,7 @@ var (
 	errTwoCredentials  = Fail(ReasonAmbiguousCredential, errors.New("two different credentials for one scheme"))
 	errJoined          = Fail(ReasonAmbiguousCredential, errors.New("several values joined by a comma"))
 	errEmptyCredential = Fail(ReasonMalformedCredential, errors.New("the credential is empty"))
+	errRepeated        = Fail(ReasonAmbiguousCredential, errors.New("the credential stands in one place more than 16 times"))
 	errEncoding        = Fail(ReasonMalformedCredential, errors.New("the credential's percent-encoding is broken"))
 )
 
@@ -69,6 +74,8 @@ func (l *Locations) Find(r *Request) (Credential, error) {
 				return errJoined
 			case v == "":
 				return errEmptyCredential
+			case n > maxRepeats:
+				return errRepeated
 			case c.found != 0 && v != string(c.Value), n > 1 && v != string(c.Value):
 				return errTwoCredentials
 			}

@@ -76,6 +76,7 @@ func TestFindRefuses(t *testing.T) {
 		{"blank header", headers("x-api-key", " \t"), "", errEmptyCredential},
 		{"prefix alone", headers("authorization", "AppCode"), "", errEmptyCredential},
 		{"prefix and a blank", headers("authorization", "AppCode  "), "", errEmptyCredential},
+		{"repeated beyond measure", nil, strings.Repeat("api_key=k1&", maxRepeats) + "api%5Fkey=k1", errRepeated},
 		{"empty parameter", nil, "api_key=", errEmptyCredential},
 		{"parameter without value", nil, "api_key", errEmptyCredential},
 		{"empty cookie", headers("cookie", "api_key="), "", errEmptyCredential},
