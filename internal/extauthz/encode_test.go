@@ -121,6 +121,24 @@ func TestProblem(t *testing.T) {
 	}
 }
 
+// TestEncodeLongCookie sends the rest of a Cookie field from which a credential was taken out: browsers send more than
+// what Postern gives a header by itself.
+func TestEncodeLongCookie(t *testing.T) {
+	rest := strings.Repeat("a", 16<<10)
+	r := &authz.Request{Headers: []authz.Header{{Name: "cookie", Value: "session=k1; other=" + rest}}}
+	c, err := authz.NewLocations([]authz.Location{{Cookie: "session"}}, false).Find(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m authz.Mutation
+	c.Strip(r, &m)
+	d := authz.Allow(authz.ReasonAuthenticated, m)
+	set := encoded(t, r, &d).GetOkResponse().GetHeaders()
+	if len(set) != 1 || set[0].GetHeader().GetValue() != "other="+rest {
+		t.Errorf("%d headers are set; want the rest of the cookies", len(set))
+	}
+}
+
 func TestEncodeRefuses(t *testing.T) {
 	set := func(name, value string) authz.Decision {
 		return authz.Allow(authz.ReasonAuthenticated, authz.Mutation{Set: []authz.Header{{Name: name, Value: value}}})

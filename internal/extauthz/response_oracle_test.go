@@ -126,7 +126,7 @@ func sendable(d *authz.Decision) bool {
 		control := func(c rune) bool { return c != '\t' && (c < 0x20 || 0x7f <= c && c <= 0x9f) }
 		odd := func(c rune) bool { return !plain(string(c)) }
 		if h.Name == "" || strings.ContainsFunc(h.Name, odd) ||
-			strings.ContainsFunc(h.Value, control) || len(h.Value) > 4096 || h.Value != strings.Trim(h.Value, " \t") {
+			strings.ContainsFunc(h.Value, control) || len(h.Value) > 4096 && h.Name != "cookie" || h.Value != strings.Trim(h.Value, " \t") {
 			return false
 		}
 		texts = append(texts, h.Value)

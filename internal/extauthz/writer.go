@@ -83,8 +83,11 @@ func (w *writer) headerValue(name, value string) {
 	if _, ok := lowerToken(name); !ok {
 		w.fail(fmt.Errorf("a header name of %d bytes is not a token", len(name)))
 	}
-	if flaw := headerFlaw(value); flaw != "" {
+	switch flaw := headerFlaw(value); {
+	case flaw != "":
 		w.fail(fmt.Errorf("the value for header %q %s", name, flaw))
+	case len(value) > maxHeaderValue && name != "cookie": // what is left of the client's own is as long as it made it
+		w.fail(fmt.Errorf("the value for header %q is longer than 4 KiB", name))
 	}
 	header := w.open(1)
 	w.text(1, name)
@@ -96,10 +99,7 @@ func (w *writer) headerValue(name, value string) {
 // characters (of C1 as well, line ends to some readers) could end the field; space around it would be taken away, and
 // " admin" become admin. Other non-ASCII text passes, as UTF-8.
 func headerFlaw(v string) string {
-	switch {
-	case len(v) > maxHeaderValue:
-		return "is longer than 4 KiB"
-	case v != "" && (isSpace(v[0]) || isSpace(v[len(v)-1])):
+	if v != "" && (isSpace(v[0]) || isSpace(v[len(v)-1])) {
 		return "begins or ends with a space"
 	}
 	for _, c := range v {
