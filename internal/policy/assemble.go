@@ -37,12 +37,10 @@ func (g grants) allow(namespace string, h hostPattern) bool {
 	return g == nil || slices.ContainsFunc(g[namespace], func(granted hostPattern) bool { return granted.covers(h) })
 }
 
-// assemble puts policies, the older first, on their hosts.
-func (c *Compiler) assemble(policies []*policy, list []HostGrant) (*Set, []*v1alpha1.Error) {
-	granted := newGrants(list)
-	byHost := make(map[hostPattern][]*policy, len(policies))
-	var order []hostPattern // of byHost's keys, so that errors do not depend on a map's order
-	var errs []*v1alpha1.Error
+// place puts policies, the older first, on the hosts that they were granted. It returns the hosts in the order in which
+// policies name them, so that nothing depends on a map's order.
+func (c *Compiler) place(policies []*policy, granted grants) (order []hostPattern, byHost map[hostPattern][]*policy, errs []*v1alpha1.Error) {
+	byHost = make(map[hostPattern][]*policy, len(policies))
 	for _, p := range policies {
 		for _, h := range p.hosts {
 			if !granted.allow(p.namespace, h) {
@@ -55,9 +53,15 @@ func (c *Compiler) assemble(policies []*policy, list []HostGrant) (*Set, []*v1al
 			byHost[h] = append(byHost[h], p)
 		}
 	}
+	return order, byHost, errs
+}
+
+// assemble makes the Set of policies, the older first.
+func (c *Compiler) assemble(policies []*policy, list []HostGrant) (*Set, []*v1alpha1.Error) {
+	order, byHost, errs := c.place(policies, newGrants(list))
 	names := c.reserve(byHost)
 	set := &Set{hosts: make(hostIndex, len(byHost)), policies: make(map[string]named, len(policies))}
-	clean := make(map[hostPattern]*host, len(byHost))
+	clean := make(map[hostPattern]*host, len(byHost)) // hosts without conflicts
 	reported := make(map[*match]bool)
 	for _, pattern := range order {
 		h := &host{pattern: pattern, policies: byHost[pattern], reserved: names.on(pattern)}
@@ -124,13 +128,13 @@ func (c *Compiler) conflicted(h *host, twice conflict) *v1alpha1.Error {
 	if winner.policy == loser.policy {
 		whose = "the same policy"
 	}
-	doc := c.inForce(loser.policy)
+	doc := c.states[loser.policy.name].from
 	return doc.Origin.Errorf(doc.object(), twice.second.field, "change one of them or remove it",
 		"Conflicted: on %s, rule %s of %s has the same match; this one is ignored", h.pattern, winner.name, whose)
 }
 
 func (c *Compiler) refuse(p *policy, h hostPattern) *v1alpha1.Error {
-	doc := c.inForce(p)
+	doc := c.states[p.name].from
 	field := "spec.hosts"
 	for i, text := range doc.Policy.Spec.Hosts {
 		if got, err := parseHost(text); err == nil && got == h {
@@ -140,17 +144,6 @@ func (c *Compiler) refuse(p *policy, h hostPattern) *v1alpha1.Error {
 	}
 	return doc.Origin.Errorf(doc.object(), field, "grant it under hostGrants in the configuration, or name another host",
 		"namespace %s was not granted the host %s; the policy does not apply to it", p.namespace, h)
-}
-
-// inForce returns the document that a policy was compiled from.
-func (c *Compiler) inForce(p *policy) *PolicyDocument {
-	s := c.states[p.name]
-	if s.doc.Err != nil || len(s.errs) > 0 {
-		if s.good != nil {
-			return s.good
-		}
-	}
-	return &s.doc
 }
 
 func compareErrors(a, b *v1alpha1.Error) int {

@@ -81,7 +81,8 @@ type job struct {
 // compile compiles the object. With errors, or of an object that did not decode, it makes a policy that denies.
 func (j *job) compile() *policy {
 	object := j.doc.Policy
-	p := &policy{name: j.doc.name(), namespace: object.Namespace, created: object.CreationTimestamp.Time}
+	p := &policy{namespace: object.Namespace, created: object.CreationTimestamp.Time}
+	p.name, _ = j.doc.name()
 	p.hosts = j.hosts(object.Spec.Hosts)
 	var base settings
 	if !j.routes {

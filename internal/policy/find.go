@@ -20,8 +20,10 @@ type found struct {
 	params   []authz.Field
 	reserved *reserved
 
-	routes *router // what it was looked for in, for the trace
-	by     string  // how the policy was found, for the trace
+	// For the trace:
+	by     string  // how the policy was found
+	routes *router // what the match was looked for in
+	method string
 }
 
 var (
@@ -46,7 +48,7 @@ func (s *Set) find(r *authz.Request, method string) (found, *authz.Failure) {
 	if h == nil {
 		return found{}, noPolicy
 	}
-	f := found{reserved: h.reserved, routes: h.routes, rule: h.denied, by: "host"}
+	f := found{reserved: h.reserved, rule: h.denied, by: "host", routes: h.routes, method: method}
 	if f.rule != nil {
 		return f, nil
 	}
@@ -63,7 +65,7 @@ func (s *Set) named(r *authz.Request, method string) (found, *authz.Failure) {
 	if !ok {
 		return found{}, unknownPolicy
 	}
-	f := found{reserved: p.reserved, routes: p.routes, by: "context extension"}
+	f := found{reserved: p.reserved, by: "context extension", routes: p.routes, method: method}
 	switch {
 	case p.denied != nil:
 		f.rule = p.denied

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"net/url"
 	"regexp"
 	"strings"
 
@@ -90,16 +91,24 @@ func (p pathPattern) loose() (pathPattern, bool) {
 	if p.kind == pathRegex || p.kind == pathAny || !strings.Contains(p.text, "%") {
 		return p, false
 	}
-	p.text = authz.LoosePath(p.text)
+	p.text = decode(p.text)
 	if p.kind == pathTemplate {
 		t := *p.template
 		t.segments = append([]segment(nil), t.segments...)
 		for i := range t.segments {
-			t.segments[i].literal = authz.LoosePath(t.segments[i].literal)
+			t.segments[i].literal = decode(t.segments[i].literal)
 		}
 		p.template = &t
 	}
 	return p, true
+}
+
+// decode decodes all of a canonical path, or a part of one.
+func decode(text string) string {
+	if decoded, err := url.PathUnescape(text); err == nil {
+		return decoded
+	}
+	return text
 }
 
 // matches reports whether the path fits. The router finds the best pattern without asking each; this answers for one.

@@ -3,6 +3,7 @@ package policy
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/postern-auth/postern/internal/authz"
@@ -52,13 +53,13 @@ func compileRequirement(list []v1alpha1.SecurityRequirement, realm string, resol
 	}
 	for i, item := range list {
 		a := alternative{}
-		for name, scopes := range item {
+		for _, name := range slices.Sorted(maps.Keys(item)) {
 			scheme, err := resolve(name)
 			if err != nil {
 				fail(fmt.Sprintf("[%d].%s", i, name), "create the AuthScheme or correct the name", err)
 				continue
 			}
-			a.terms = append(a.terms, term{q.index(name, scheme), authz.NewScopes(scopes...).List()})
+			a.terms = append(a.terms, term{q.index(name, scheme), authz.NewScopes(item[name]...).List()})
 		}
 		q.anonymous = q.anonymous || len(item) == 0
 		q.alternatives = append(q.alternatives, a)
@@ -83,7 +84,7 @@ func (q *requirement) index(name string, s *Scheme) int {
 	return i
 }
 
-// order gives every list that came out of a map its order. The caller is the first term by kind, then name. Terms are
+// order sorts the terms. The caller is the first term by kind, then name. Terms are
 // tried in the same order, but signatures last: verifying one spends it, which must not be in vain.
 func (q *requirement) order() {
 	byKind := func(a, b int) int {

@@ -78,49 +78,52 @@ func fold(c rune) rune {
 // reservations is the names reserved on each host.
 type reservations struct {
 	defaults *reserved
-	declared map[hostPattern][]string // names beyond the defaults, by the pattern of the policies that declare them
+	declared map[hostPattern][]string // by the pattern of the policies that declare more than the defaults
 	made     map[string]*reserved     // by names, so that hosts with the same ones share them
 }
 
 // reserve collects the names that policies declare.
 func (c *Compiler) reserve(byHost map[hostPattern][]*policy) *reservations {
 	x := &reservations{defaults: c.reserved, declared: make(map[hostPattern][]string), made: make(map[string]*reserved)}
+	beyond := func(name string) bool { return !slices.Contains(x.defaults.names, name) }
 	for h, policies := range byHost {
 		for _, p := range policies {
-			for _, name := range p.declared {
-				if !slices.Contains(x.defaults.names, name) {
-					x.declared[h] = append(x.declared[h], name)
-				}
+			if slices.ContainsFunc(p.declared, beyond) {
+				x.declared[h] = append(x.declared[h], p.declared...)
 			}
 		}
 	}
 	return x
 }
 
-// on returns the names reserved on a host: what policies for it declare, and for every wildcard that covers it, since
-// one upstream may serve both.
-func (x *reservations) on(h hostPattern) *reserved {
-	names := x.declared[h]
-	if len(x.declared) > 0 {
-		for wider := range wildcards(h.name) {
-			names = append(names[:len(names):len(names)], x.declared[wider]...)
-		}
+// on returns the names reserved on a host.
+func (x *reservations) on(h hostPattern) *reserved { return x.set(x.extra(h)) }
+
+// of returns the names reserved on any host of a policy, and those that it declares.
+func (x *reservations) of(p *policy) *reserved {
+	names := slices.Clone(p.declared)
+	for _, h := range p.hosts {
+		names = append(names, x.extra(h)...)
 	}
 	return x.set(names)
 }
 
-// of returns the names reserved on any host of a policy, and those that it declares.
-func (x *reservations) of(p *policy) *reserved {
-	var names []string
-	for _, h := range p.hosts {
-		names = append(names, x.on(h).names...)
+// extra returns what policies for a host declare, and those for every wildcard that covers it, since one upstream may
+// serve both.
+func (x *reservations) extra(h hostPattern) []string {
+	if len(x.declared) == 0 {
+		return nil
 	}
-	return x.set(append(names, p.declared...))
+	names := slices.Clone(x.declared[h])
+	for wider := range wildcards(h.name) {
+		names = append(names, x.declared[wider]...)
+	}
+	return names
 }
 
 // set returns the set of the defaults and the names.
 func (x *reservations) set(names []string) *reserved {
-	names = slices.Compact(slices.Sorted(slices.Values(append(names, x.defaults.names...))))
+	names = slices.Compact(slices.Sorted(slices.Values(slices.Concat(names, x.defaults.names))))
 	if len(names) == len(x.defaults.names) {
 		return x.defaults
 	}

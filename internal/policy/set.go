@@ -2,6 +2,7 @@ package policy
 
 import (
 	"context"
+	"iter"
 
 	"github.com/postern-auth/postern/internal/authz"
 )
@@ -53,5 +54,18 @@ func (s *Set) decide(ctx context.Context, r *authz.Request, t *Trace) authz.Deci
 		return f.deny(r, verdict{reason: failure.Reason, scheme: -1, err: failure.Err}, nil)
 	default:
 		return authz.Deny(failure.Reason, failure.Err)
+	}
+}
+
+// Rules lists every rule, each as its policy ("namespace/name") and its own name, in no order.
+func (s *Set) Rules() iter.Seq2[string, string] {
+	return func(yield func(policy, rule string) bool) {
+		for name, p := range s.policies {
+			for _, r := range p.rules {
+				if !yield(name, r.name) {
+					return
+				}
+			}
+		}
 	}
 }

@@ -2,7 +2,6 @@ package policy
 
 import (
 	"errors"
-	"net/url"
 	"strings"
 
 	"github.com/postern-auth/postern/internal/authz"
@@ -108,10 +107,7 @@ func cutSegment(path string) (first, rest string) {
 func (t *template) params(path string) []authz.Field {
 	var fields []authz.Field
 	t.match(path, func(name, value string) {
-		if decoded, err := url.PathUnescape(value); err == nil {
-			value = decoded
-		}
-		fields = append(fields, authz.Field{Name: name, Value: value})
+		fields = append(fields, authz.Field{Name: name, Value: decode(value)})
 	})
 	return fields
 }

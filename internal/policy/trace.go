@@ -20,7 +20,8 @@ type Trace struct {
 	Match   string        `json:"match,omitempty"` // "template /orders/{id}"
 	Params  []TracedField `json:"params,omitempty"`
 
-	// Others are the other matches in the same place, the most specific first, OthersLeft how many more there are.
+	// Others are the other matches in the same place: first those whose path fits, and of these the most specific.
+	// OthersLeft is how many more there are.
 	Others     []OtherMatch `json:"others,omitempty"`
 	OthersLeft int          `json:"othersLeft,omitempty"`
 
@@ -104,18 +105,15 @@ func (t *Trace) found(f *found, r *authz.Request) {
 	if f.routes == nil {
 		return
 	}
-	p := probe{request: r, method: r.Method}
+	p := probe{request: r, method: f.method}
 	for _, m := range f.routes.all {
-		switch {
-		case m == f.match || m.loose:
-		case len(t.Others) == maxOthers:
-			t.OthersLeft++
-		default:
-			other := OtherMatch{Policy: m.rule.policy.name, Rule: m.rule.name, Match: m.path.String()}
-			other.Why = m.why(&p, f.match)
-			t.Others = append(t.Others, other)
+		if m != f.match && !m.loose {
+			t.Others = append(t.Others, OtherMatch{m.rule.policy.name, m.rule.name, m.path.String(), m.why(&p, f.match)})
 		}
 	}
+	slices.SortStableFunc(t.Others, func(a, b OtherMatch) int { return first(a.Why != "path", b.Why != "path") })
+	t.OthersLeft = max(0, len(t.Others)-maxOthers)
+	t.Others = t.Others[:len(t.Others)-t.OthersLeft]
 }
 
 func traced(fields []authz.Field) []TracedField {

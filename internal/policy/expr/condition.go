@@ -9,7 +9,7 @@ import (
 
 // Condition is a compiled expression that yields a bool.
 type Condition struct {
-	program cel.Program
+	program program
 	params  bool
 }
 
@@ -31,7 +31,7 @@ func (e *Env) Condition(source string) (*Condition, error) {
 
 // Holds evaluates the condition. An error means that it could not be told, such as a claim that is not there.
 func (c *Condition) Holds(in *Input) (bool, error) {
-	out, _, err := c.program.Eval(in)
+	out, err := c.program.eval(in)
 	if err != nil {
 		return false, err
 	}

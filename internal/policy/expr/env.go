@@ -72,16 +72,11 @@ func (e *Env) check(source string) (*cel.Ast, error) {
 	return checked, nil
 }
 
-// plan makes the program of a checked expression.
-func (e *Env) plan(checked *cel.Ast) (cel.Program, error) {
-	return e.cel.Program(checked, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(maxCost))
-}
-
 // firstIssue turns CEL's drawing of what is wrong into one line.
 func firstIssue(issues *cel.Issues) error {
 	for _, issue := range issues.Errors() {
 		message, _, _ := strings.Cut(issue.Message, "\n")
-		return fmt.Errorf("column %d: %s", issue.Location.Column()+1, message)
+		return fmt.Errorf("column %d: %s", max(issue.Location.Column(), 0)+1, message)
 	}
 	return issues.Err()
 }

@@ -18,7 +18,7 @@ import (
 type Value struct {
 	read    func(*Input) (any, bool) // a plain path, read directly; nil for others
 	text    func(*Input) string      // a plain path to a string that is always there; nil for others
-	program cel.Program              // any other expression
+	program program                  // any other expression
 	adapt   types.Adapter
 	params  bool
 }
@@ -47,8 +47,10 @@ func (e *Env) Value(source string) (*Value, error) {
 	if v.text, v.read = selector(checked.NativeRep().Expr()); v.text != nil || v.read != nil {
 		return v, nil
 	}
-	v.program, err = e.plan(checked)
-	return v, err
+	if v.program, err = e.plan(checked); err != nil {
+		return nil, err
+	}
+	return v, nil
 }
 
 // Text evaluates the value. It is empty when there is nothing to say: an empty string or list, null, or a plain path
@@ -80,7 +82,7 @@ func (v *Value) unchecked(in *Input) (string, error) {
 		}
 		return text(v.adapt.NativeToValue(native))
 	}
-	out, _, err := v.program.Eval(in)
+	out, err := v.program.eval(in)
 	if err != nil {
 		return "", err
 	}
