@@ -35,8 +35,11 @@ func metadataAddress(issuer string) string {
 	return strings.TrimSuffix(issuer, "/") + "/.well-known/openid-configuration"
 }
 
+var errDowngrade = errors.New("plain http is for issuers that are themselves at a loopback address")
+
 // keySetAddress returns jwks_uri of an issuer's metadata. The metadata must name the very issuer they were asked of
-// (section 4.3): otherwise one issuer could speak for another.
+// (section 4.3): otherwise one issuer could speak for another. What an issuer elsewhere says must not lead to services
+// on this machine.
 func keySetAddress(metadata []byte, issuer string) (string, error) {
 	object, err := decodeObject(string(metadata))
 	if err != nil {
@@ -46,7 +49,11 @@ func keySetAddress(metadata []byte, issuer string) (string, error) {
 		return "", errors.New("the metadata are another issuer's")
 	}
 	address, _ := object["jwks_uri"].(string)
-	if _, err := checkAddress(address); err != nil {
+	u, err := checkAddress(address)
+	if err == nil && u.Scheme == "http" && !strings.HasPrefix(issuer, "http://") {
+		err = errDowngrade
+	}
+	if err != nil {
 		return "", fmt.Errorf("jwks_uri: %w", err)
 	}
 	return address, nil

@@ -220,7 +220,7 @@ func TestMaxAge(t *testing.T) {
 func TestDiscovery(t *testing.T) {
 	for name, c := range map[string]struct{ metadata, want string }{
 		"good":           {`{"issuer":"https://a.example/t","jwks_uri":"https://keys.example/"}`, ""},
-		"loopback":       {`{"issuer":"https://a.example/t","jwks_uri":"http://127.0.0.1:8/"}`, ""},
+		"loopback":       {`{"issuer":"https://a.example/t","jwks_uri":"http://127.0.0.1:8/"}`, "jwks_uri: plain http is for issuers that are themselves"},
 		"other issuer":   {`{"issuer":"https://b.example/t","jwks_uri":"https://keys.example/"}`, "another issuer's"},
 		"issuer slash":   {`{"issuer":"https://a.example/t/","jwks_uri":"https://keys.example/"}`, "another issuer's"},
 		"no issuer":      {`{"jwks_uri":"https://keys.example/"}`, "another issuer's"},
@@ -236,6 +236,10 @@ func TestDiscovery(t *testing.T) {
 				t.Errorf("got %q, %v, want %s", got, err, c.want)
 			}
 		})
+	}
+	const local = `{"issuer":"http://localhost:9","jwks_uri":"http://127.0.0.1:9/keys"}`
+	if got, err := keySetAddress([]byte(local), "http://localhost:9"); err != nil || got != "http://127.0.0.1:9/keys" {
+		t.Errorf("an issuer on this machine: got %q, %v", got, err)
 	}
 	for issuer, want := range map[string]string{
 		"https://a.example":    "https://a.example/.well-known/openid-configuration",
