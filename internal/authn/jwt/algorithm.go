@@ -55,9 +55,6 @@ var algorithms = map[string]*algorithm{
 
 var edDSA = &algorithm{name: "EdDSA", family: edwards}
 
-// defaultAlgorithms are an issuer's when it names none.
-var defaultAlgorithms = []string{"RS256", "PS256", "ES256", "EdDSA"}
-
 // fits reports whether the key is of the type, and on the curve, that the algorithm asks for.
 func (a *algorithm) fits(public any) bool {
 	switch k := public.(type) {

@@ -91,6 +91,8 @@ func readWindow(claims map[string]any, leeway time.Duration) (window, error) {
 
 func (w *window) check(now time.Time) error {
 	switch {
+	case now.IsZero(): // nobody said what time it is, and every exp would lie in the future
+		return errNoTime
 	case now.Before(w.notBefore):
 		return errEarly
 	case !now.Before(w.notAfter):

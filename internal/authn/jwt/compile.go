@@ -3,7 +3,6 @@ package jwt
 import (
 	"bytes"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -136,11 +135,12 @@ func (c *compiler) secret() (source, error) {
 	if err != nil {
 		return nil, err
 	}
-	data = bytes.TrimSuffix(data, []byte("\n"))
-	if c.spec.Secret.Encoding == v1alpha1.SecretBase64 {
-		if data, err = base64.StdEncoding.DecodeString(string(data)); err != nil {
-			return nil, c.errorf(".secret.file", "write it in standard base64, or set encoding to Text", "the secret is not base64")
-		}
+	if data, err = c.spec.Secret.Decode(data); err != nil {
+		return nil, c.errorf(".secret.file", "write it in standard base64, or set encoding to Text", "%v", err)
+	}
+	if isPublic(data) { // whoever has the public key could sign with it
+		return nil, c.errorf(".secret.file", "put a public key under jwks, and name the algorithm it is for",
+			"the secret is a key or a certificate in PEM or JWK form")
 	}
 	for _, name := range c.spec.Algorithms {
 		if a := algorithms[name]; a != nil && a.family == hmacSHA2 && len(data) < a.hash.Size() { // RFC 7518 section 3.2
@@ -149,6 +149,15 @@ func (c *compiler) secret() (source, error) {
 		}
 	}
 	return fixed{sharedSecret(data)}, nil
+}
+
+// isPublic reports whether a secret is the text of something that is not secret: a PEM block, a JWK or a set of them.
+func isPublic(secret []byte) bool {
+	if bytes.Contains(secret, []byte("-----BEGIN ")) {
+		return true
+	}
+	object, err := decodeObject(string(secret))
+	return err == nil && (object["kty"] != nil || object["keys"] != nil)
 }
 
 func (c *compiler) read(path, field string) ([]byte, error) {

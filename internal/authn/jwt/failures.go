@@ -35,6 +35,7 @@ var (
 	errUnbound    = refuse(authz.ReasonBindingRefused, "the token is not bound to a certificate")
 	errThumbprint = refuse(authz.ReasonBindingRefused, "the token is bound to another certificate than the client showed")
 
+	errNoTime = authz.Fail(authz.ReasonInternal, errors.New("nobody said what time it is"))
 	errNoKeys = authz.Fail(authz.ReasonKeysUnavailable, errors.New("the issuer's keys could not be fetched"))
 )
 

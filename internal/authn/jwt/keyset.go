@@ -20,8 +20,8 @@ const (
 	maxRSABits = 8192
 )
 
-// keySet is the signing keys of one issuer. It is immutable; its address identifies it, so that whoever remembers what
-// was verified with it can tell that the keys have changed.
+// keySet is the signing keys of one issuer. It is immutable; by its digest whoever remembers what was verified with it
+// can tell that the keys have changed.
 type keySet struct {
 	keys   []key
 	shared bool              // a secret instead of a JWK Set: it has no id, and a token's kid means nothing

@@ -200,6 +200,12 @@ func TestNewErrors(t *testing.T) {
 		"short for HS512": {func(i *v1alpha1.JWTIssuer) {
 			i.JWKS, i.Secret, i.Algorithms = nil, &v1alpha1.SecretSource{File: "32"}, []string{"HS256", "HS512"}
 		}, "the secret has 32 bytes and HS512 needs 64"},
+		"public key": {func(i *v1alpha1.JWTIssuer) {
+			i.JWKS, i.Secret, i.Algorithms = nil, &v1alpha1.SecretSource{File: "pem"}, []string{"HS256"}
+		}, ".secret.file: the secret is a key or a certificate in PEM or JWK form; put a public key under jwks"},
+		"public keys": {func(i *v1alpha1.JWTIssuer) {
+			i.JWKS, i.Secret, i.Algorithms = nil, &v1alpha1.SecretSource{File: "jwks"}, []string{"HS256"}
+		}, ".secret.file: the secret is a key or a certificate in PEM or JWK form"},
 		"no base64": {func(i *v1alpha1.JWTIssuer) {
 			i.JWKS, i.Secret, i.Algorithms = nil, &v1alpha1.SecretSource{File: "dots", Encoding: v1alpha1.SecretBase64}, []string{"HS256"}
 		}, ".secret.file: the secret is not base64; write it in standard base64, or set encoding to Text"},
@@ -215,6 +221,10 @@ func TestNewErrors(t *testing.T) {
 					return []byte(strings.Repeat("s", 32)), nil
 				case "dots":
 					return []byte("..."), nil
+				case "pem":
+					return []byte("-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE\n-----END PUBLIC KEY-----\n"), nil
+				case "jwks":
+					return []byte(set(k.es256.jwk())), nil
 				}
 				return nil, errors.New("open gone: no such file")
 			}
@@ -299,6 +309,16 @@ func TestLeeway(t *testing.T) {
 		if _, err := authenticate(t, s, r); err != nil && authz.ReasonOf(err) != want || err == nil && want != authz.ReasonUndecided {
 			t.Errorf("after %v: %v, want %v", offset, err, want)
 		}
+	}
+}
+
+func TestNoTime(t *testing.T) {
+	es := keys().es256
+	s := compile(t, spec(set(es.jwk())), Options{})
+	r := request(es.token(es.header(), claims(object{"iat": nil})))
+	r.Now = time.Time{}
+	if _, err := authenticate(t, s, r); authz.ReasonOf(err) != authz.ReasonInternal {
+		t.Errorf("%v; want a request without a time refused", err)
 	}
 }
 

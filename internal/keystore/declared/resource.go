@@ -1,10 +1,7 @@
 package declared
 
 import (
-	"bytes"
-	"encoding/base64"
 	"errors"
-	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -99,20 +96,14 @@ func (c *converter) signing(i int, r *v1alpha1.SigningCredential) *keystore.Sign
 	return key
 }
 
-// secret reads a secret's file. One final newline does not count.
+// secret reads a secret's file.
 func (c *converter) secret(i int, r *v1alpha1.SecretSource) (authz.Secret, bool) {
 	text, err := c.readFile(r.File)
 	if err != nil {
 		c.errorf(i, "signing.secret.file", "check the path, which is relative to this file, and who may read it", "%v", err)
 		return "", false
 	}
-	if line, ok := bytes.CutSuffix(text, []byte("\n")); ok {
-		text = bytes.TrimSuffix(line, []byte("\r"))
-	}
-	if r.Encoding != v1alpha1.SecretBase64 {
-		return authz.Secret(text), true
-	}
-	secret, err := base64.StdEncoding.Strict().DecodeString(strings.TrimSpace(string(text)))
+	secret, err := r.Decode(text)
 	if err != nil {
 		c.errorf(i, "signing.secret.encoding", "write standard base64 with its padding, or set encoding: Text",
 			"the file %s is not base64", r.File)
