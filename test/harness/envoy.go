@@ -11,12 +11,15 @@ import (
 	"strings"
 )
 
-// The ports that Envoy configurations in this repository are written with.
+// The ports that Envoy configurations in this repository are written with, and how long they wait for a check.
 const (
 	DefaultListener = 10000
 	DefaultPostern  = 9001
 	DefaultUpstream = 8080
 	DefaultAdmin    = 9901
+
+	defaultTimeout = "timeout: 0.25s"
+	patience       = "timeout: 5s" // what a busy machine takes for a check is not what is tested
 )
 
 // Envoy is a running Envoy.
@@ -67,6 +70,7 @@ func startEnvoy(ctx context.Context, o EnvoyOptions) (*Envoy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", o.Config, err)
 	}
+	config = strings.Replace(config, defaultTimeout, patience, 1)
 	name := strings.TrimSuffix(filepath.Base(o.Config), ".yaml")
 	path := filepath.Join(o.Dir, fmt.Sprintf("%s-%d.yaml", name, listener))
 	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // Shop is the example resources of envoy/policies with credentials made at run time, in a directory of its own.
@@ -20,26 +21,7 @@ type Shop struct {
 // SigningKeyID names acme's signing key.
 const SigningKeyID = "acme-1"
 
-// apps is the resource that belongs to the generated credentials.
-const apps = `apiVersion: postern.dev/v1alpha1
-kind: App
-metadata: {name: acme, namespace: shop, labels: {tier: partner}}
-spec:
-  displayName: Acme
-  owner: acme
-  scopes: [orders:read, orders:write]
-  attributes: {tenant: t1}
-  credentials:
-  - name: main
-    apiKey: {digest: %q}
-  - name: reader
-    apiKey: {digest: %q}
-    scopes: [orders:read]
-  - name: signer
-    signing: {keyId: %s, secret: {file: acme.secret}}
-`
-
-// NewShop copies the example resources into dir and adds an app, its credentials and an issuer's key set.
+// NewShop copies the example resources into dir, with credentials of its own for the app and a key set for the issuer.
 func NewShop(ctx context.Context, bin, root, dir string) (*Shop, error) {
 	if err := os.CopyFS(dir, os.DirFS(filepath.Join(root, "envoy", "policies"))); err != nil {
 		return nil, err
@@ -57,8 +39,13 @@ func NewShop(ctx context.Context, bin, root, dir string) (*Shop, error) {
 		return nil, err
 	}
 	s := &Shop{Dir: dir, Key: key.Key, Reader: reader.Key, Secret: rand.Text() + rand.Text(), Issuer: issuer}
+	apps, err := os.ReadFile(filepath.Join(dir, "apps.yaml"))
+	if err != nil {
+		return nil, err
+	}
+	digests := strings.NewReplacer(placeholder(1), key.Digest, placeholder(2), reader.Digest)
 	files := map[string]string{
-		"apps.yaml":   fmt.Sprintf(apps, key.Digest, reader.Digest, SigningKeyID),
+		"apps.yaml":   digests.Replace(string(apps)),
 		"acme.secret": s.Secret + "\n",
 		"jwks.json":   issuer.JWKS() + "\n",
 	}
@@ -69,6 +56,9 @@ func NewShop(ctx context.Context, bin, root, dir string) (*Shop, error) {
 	}
 	return s, nil
 }
+
+// placeholder returns the n-th digest in envoy/policies/apps.yaml.
+func placeholder(n int) string { return fmt.Sprintf("sha256:%064d", n) }
 
 // Signer returns a signer with acme's key.
 func (s *Shop) Signer() Signer { return Signer{KeyID: SigningKeyID, Secret: s.Secret} }
