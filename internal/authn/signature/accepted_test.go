@@ -203,7 +203,7 @@ func TestAlgorithms(t *testing.T) {
 
 // TestRSAWithoutAlgorithm verifies as RSASSA-PSS unless the signature says otherwise.
 func TestRSAWithoutAlgorithm(t *testing.T) {
-	private, err := ParsePrivateKey(testdata(t, "keys", "test-key-rsa.private.pem"))
+	private, err := ParsePrivateKey(testKey(t, "test-key-rsa.private.pem"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -75,7 +75,7 @@ func TestParsePrivateKey(t *testing.T) {
 	for name, want := range map[string]string{
 		"test-key-ed25519": "ed25519", "test-key-ecc-p256": "ecdsa-p256-sha256", "test-key-rsa": "rsa-pss-sha512",
 	} {
-		key, err := ParsePrivateKey(testdata(t, "keys", name+".private.pem"))
+		key, err := ParsePrivateKey(testKey(t, name+".private.pem"))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -53,9 +53,19 @@ func testdata(t testing.TB, elem ...string) []byte {
 	return b
 }
 
+// testKey reads a key's file, without the line that says what it is.
+func testKey(t testing.TB, name string) []byte {
+	t.Helper()
+	mark, key, _ := bytes.Cut(testdata(t, "keys", name), []byte("\n"))
+	if !bytes.HasPrefix(mark, []byte("# A test key that RFC 9421 publishes")) {
+		t.Fatalf("%s is not marked as a published test key", name)
+	}
+	return key
+}
+
 func sharedSecret(t testing.TB) authz.Secret {
 	t.Helper()
-	b, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(testdata(t, "keys", "test-shared-secret.base64"))))
+	b, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(testKey(t, "test-shared-secret.base64"))))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +78,7 @@ func rfcKeys(t testing.TB) keys {
 	k := keys{}
 	k.add("rfc", &keystore.SigningKey{ID: "test-shared-secret", Secret: sharedSecret(t)})
 	for _, name := range []string{"test-key-rsa-pss", "test-key-rsa", "test-key-ecc-p256", "test-key-ed25519"} {
-		signing, err := keystore.NewPublicKey(name, string(testdata(t, "keys", name+".public.pem")), "")
+		signing, err := keystore.NewPublicKey(name, string(testKey(t, name+".public.pem")), "")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -113,7 +113,7 @@ func TestStructuredFieldExample(t *testing.T) {
 
 // TestSignVectors signs the deterministic examples of RFC 9421 and gets their text.
 func TestSignVectors(t *testing.T) {
-	ed25519, err := ParsePrivateKey(testdata(t, "keys", "test-key-ed25519.private.pem"))
+	ed25519, err := ParsePrivateKey(testKey(t, "test-key-ed25519.private.pem"))
 	if err != nil {
 		t.Fatal(err)
 	}
