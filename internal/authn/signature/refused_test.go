@@ -139,10 +139,14 @@ func TestRefused(t *testing.T) {
 		"not covered: body":        {sign: cover("@method", "@target-uri"), reason: authz.ReasonNotCovered, text: "does not bind the body"},
 		"not covered: part of it":  {sign: cover("@method", "@target-uri", `content-digest;key="sha-256"`), reason: authz.ReasonNotCovered, text: "does not bind the body"},
 
-		"no created":     {sign: func(q *SignRequest) { q.Created = time.Time{} }, reason: authz.ReasonNotCovered, text: "does not say when it was created"},
-		"future":         {sign: func(q *SignRequest) { q.Created = now.Add(61 * time.Second) }, reason: authz.ReasonClockSkew, text: "created in the future"},
-		"too old":        {sign: func(q *SignRequest) { q.Created = now.Add(-5*time.Minute - time.Second) }, reason: authz.ReasonClockSkew, text: "older than maxAge"},
-		"negative":       {sign: func(q *SignRequest) { q.Created = time.Unix(-1, 0) }, reason: authz.ReasonClockSkew, text: "older than maxAge"},
+		"no created": {sign: func(q *SignRequest) { q.Created = time.Time{} }, reason: authz.ReasonNotCovered, text: "does not say when it was created"},
+		"future":     {sign: func(q *SignRequest) { q.Created = now.Add(61 * time.Second) }, reason: authz.ReasonClockSkew, text: "created in the future"},
+		"too old":    {sign: func(q *SignRequest) { q.Created = now.Add(-5*time.Minute - time.Second) }, reason: authz.ReasonClockSkew, text: "older than maxAge"},
+		"negative":   {request: input(`;created=`, `;created=-`), reason: authz.ReasonMalformedCredential, text: "before 1970"},
+		"expires at Go's zero time": {
+			request: input(`;keyid=`, `;expires=-62135596800;keyid=`),
+			reason:  authz.ReasonMalformedCredential, text: "before 1970",
+		},
 		"far future":     {sign: func(q *SignRequest) { q.Created = time.Unix(999999999999999, 0) }, reason: authz.ReasonClockSkew, text: "created in the future"},
 		"expired":        {sign: func(q *SignRequest) { q.Expires = now }, reason: authz.ReasonClockSkew, text: "has expired"},
 		"expires before": {sign: func(q *SignRequest) { q.Expires = created.Add(-time.Second) }, reason: authz.ReasonMalformedCredential, text: "expires before it was created"},

@@ -31,6 +31,7 @@ var (
 	errSignatures   = malformed("more than 10 signatures")
 	errComponents   = malformed("more than 64 components are covered")
 	errRepeated     = errors.New("a component is covered twice")
+	errPrehistoric  = errors.New("created or expires lies before 1970")
 	errParamType    = malformed("a signature parameter is of the wrong type")
 	errSeveral      = authz.Fail(authz.ReasonAmbiguousCredential, errors.New("several signatures could count; set rfc9421.label or rfc9421.tag"))
 	errNoSignature  = fmt.Errorf("%w: no signature fields", authz.ErrNoCredential)
@@ -245,6 +246,9 @@ func (c *claim) setParam(name string, v item) error {
 	case text != nil:
 		*text = v.text
 	default:
+		if v.number < 0 && c.refused == nil {
+			c.refused = errPrehistoric
+		}
 		*at = time.Unix(v.number, 0)
 	}
 	return nil
