@@ -51,7 +51,7 @@ func New(
 	}
 	in := make([]authz.Location, len(spec.In))
 	for i, at := range spec.In {
-		in[i] = authz.Location{Header: at.Header, Prefix: at.Prefix, Query: at.Query, Cookie: at.Cookie}
+		in[i] = authz.Location(at)
 	}
 	return &authenticator{
 		in:     authz.NewLocations(in, spec.Forward),
