@@ -52,7 +52,8 @@ func (s *Set) find(r *authz.Request, method string) (found, *authz.Failure) {
 	if f.rule != nil {
 		return f, nil
 	}
-	return f, f.route(r, method)
+	failure := f.route(r, method)
+	return f, failure
 }
 
 // named finds the rule through the policy that the route names. Its host does not matter.
@@ -71,13 +72,15 @@ func (s *Set) named(r *authz.Request, method string) (found, *authz.Failure) {
 		f.rule = p.denied
 		return f, nil
 	case ruleName == "":
-		return f, f.route(r, method)
+		failure := f.route(r, method)
+		return f, failure
 	}
 	if f.rule = p.rule(ruleName); f.rule == nil {
 		return f, unknownRule
 	}
 	f.match = f.routes.of(f.rule, r.Route.Path, false)
-	return f, f.capture(r, f.routes.of(f.rule, r.Route.Loose, true))
+	failure := f.capture(r, f.routes.of(f.rule, r.Route.Loose, true))
+	return f, failure
 }
 
 // route finds the rule by the path, in both readings.
