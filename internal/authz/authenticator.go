@@ -50,6 +50,15 @@ func (f *Failure) Unwrap() error { return f.Err }
 // Unavailable reports whether the error means "could not tell" rather than "no".
 func (f *Failure) Unavailable() bool { return f.Reason.Class() == ClassUnavailable }
 
+// Unavailable gives an error the Reason that something could not be told, unless it carries one of that class.
+func Unavailable(reason Reason, err error) error {
+	var f *Failure
+	if errors.As(err, &f) && f.Unavailable() {
+		return err
+	}
+	return Fail(reason, err)
+}
+
 // ReasonOf returns the Reason that err carries: ReasonNoCredential for ErrNoCredential, and ReasonInternal for an
 // error that carries none, since nothing is known about the credential then.
 func ReasonOf(err error) Reason {

@@ -132,3 +132,22 @@ func TestFailure(t *testing.T) {
 		t.Errorf("%v", f)
 	}
 }
+
+func TestUnavailable(t *testing.T) {
+	down := errors.New("down")
+	overloaded := Fail(ReasonOverloaded, down)
+	for _, tc := range []struct {
+		err  error
+		want Reason
+	}{
+		{down, ReasonStoreUnavailable},
+		{overloaded, ReasonOverloaded},
+		{fmt.Errorf("a store: %w", overloaded), ReasonOverloaded},
+		{Fail(ReasonUnknownKey, down), ReasonStoreUnavailable}, // a store has no say in who is refused
+		{ErrNoCredential, ReasonStoreUnavailable},
+	} {
+		if got := Unavailable(ReasonStoreUnavailable, tc.err); ReasonOf(got) != tc.want || !errors.Is(got, tc.err) {
+			t.Errorf("%v becomes %v; want %v", tc.err, got, tc.want)
+		}
+	}
+}

@@ -88,7 +88,7 @@ func (a *authenticator) Verify(ctx context.Context, r *authz.Request, c authz.Cr
 		switch {
 		case errors.Is(err, keystore.ErrNotFound):
 		case err != nil:
-			unavailable = asUnavailable(err)
+			unavailable = authz.Unavailable(authz.ReasonStoreUnavailable, err)
 		default:
 			if err := a.accept(k, d, r); err != nil {
 				refusal = err
@@ -112,15 +112,6 @@ func (a *authenticator) accept(k *keystore.Key, d keystore.Digest, r *authz.Requ
 		return errNotAccepted
 	}
 	return k.Check(r.Now)
-}
-
-// asUnavailable gives a store's error the Reason that it could not tell, unless it has one of that class.
-func asUnavailable(err error) error {
-	var f *authz.Failure
-	if errors.As(err, &f) && f.Unavailable() {
-		return err
-	}
-	return authz.Fail(authz.ReasonStoreUnavailable, err)
 }
 
 // isClean reports whether the key is of a length and of characters that it may have in a header.

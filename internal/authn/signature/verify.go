@@ -68,7 +68,7 @@ func (s *scheme) prove(ctx context.Context, r *authz.Request, w *work) (*keystor
 	c := &w.claim
 	keys, err := s.store.BySigningID(ctx, c.keyID)
 	if err != nil && !errors.Is(err, keystore.ErrNotFound) {
-		return nil, unavailable(authz.ReasonStoreUnavailable, err)
+		return nil, authz.Unavailable(authz.ReasonStoreUnavailable, err)
 	}
 	refusal := s.candidates(keys, w)
 	for n, more := 0, true; more; n++ {
@@ -88,15 +88,6 @@ func (s *scheme) prove(ctx context.Context, r *authz.Request, w *work) (*keystor
 		}
 	}
 	return nil, refusal
-}
-
-// unavailable gives an error the reason that it could not be told, unless it carries one of that class.
-func unavailable(reason authz.Reason, err error) error {
-	var f *authz.Failure
-	if errors.As(err, &f) && f.Unavailable() {
-		return err
-	}
-	return authz.Fail(reason, err)
 }
 
 // candidates gathers the keys to try, at least one, and returns the reason to give if none verifies.
@@ -184,7 +175,7 @@ func (s *scheme) checkFirst(ctx context.Context, key *keystore.Key, w *work) err
 	first, err := s.replay.First(ctx, w.signed(key.ID), until.Add(s.clockSkew+time.Second))
 	switch {
 	case err != nil:
-		return unavailable(authz.ReasonReplayUnavailable, err)
+		return authz.Unavailable(authz.ReasonReplayUnavailable, err)
 	case !first:
 		return errReplayed
 	default:
