@@ -16,7 +16,7 @@ const (
 // found is the rule for a request.
 type found struct {
 	rule     *rule
-	match    *match // nil where the route names the rule
+	match    *match // may be nil where the route names the rule
 	params   []authz.Field
 	reserved *reserved
 
@@ -77,6 +77,9 @@ func (s *Set) named(r *authz.Request, method string) (found, *authz.Failure) {
 	}
 	if f.rule = p.rule(ruleName); f.rule == nil {
 		return f, unknownRule
+	}
+	if !f.rule.readsParams {
+		return f, nil
 	}
 	f.match = f.routes.of(f.rule, r.Route.Path, false)
 	failure := f.capture(r, f.routes.of(f.rule, r.Route.Loose, true))

@@ -17,7 +17,6 @@ const maxSchemes = 16
 type requirement struct {
 	schemes      []namedScheme // each once; terms refer to them by index
 	alternatives []alternative
-	anonymous    bool // {} is among the alternatives
 	challenges   challenges
 }
 
@@ -27,7 +26,7 @@ type namedScheme struct {
 	local string
 }
 
-// alternative holds if every term does.
+// alternative holds if every term does. Without terms it is anonymous access.
 type alternative struct {
 	terms     []term
 	principal int      // index of the scheme whose principal is the caller
@@ -61,13 +60,13 @@ func compileRequirement(list []v1alpha1.SecurityRequirement, realm string, resol
 			}
 			a.terms = append(a.terms, term{q.index(name, scheme), authz.NewScopes(item[name]...).List()})
 		}
-		q.anonymous = q.anonymous || len(item) == 0
-		q.alternatives = append(q.alternatives, a)
+		if len(a.terms) == len(item) { // never {} out of an item whose schemes are missing
+			q.alternatives = append(q.alternatives, a)
+		}
 	}
 	if len(q.schemes) > maxSchemes {
 		fail("", "split the rule, or accept fewer schemes", errTooManySchemes)
-		q.schemes = q.schemes[:0]
-		q.alternatives = nil
+		return &requirement{}
 	}
 	q.order()
 	q.challenges = newChallenges(q, realm)
@@ -84,8 +83,8 @@ func (q *requirement) index(name string, s *Scheme) int {
 	return i
 }
 
-// order sorts the terms. The caller is the first term by kind, then name. Terms are
-// tried in the same order, but signatures last: verifying one spends it, which must not be in vain.
+// order sorts the terms. The caller is the first by kind, then name. They are tried in the same order, but signatures
+// last: verifying one spends it, which must not be in vain.
 func (q *requirement) order() {
 	byKind := func(a, b int) int {
 		return cmp.Or(cmp.Compare(q.schemes[a].Kind, q.schemes[b].Kind), cmp.Compare(q.schemes[a].local, q.schemes[b].local))

@@ -174,3 +174,23 @@ func TestTraceBoundsOthers(t *testing.T) {
 		t.Errorf("%d others, %d left, the first %+v", len(trace.Others), trace.OthersLeft, trace.Others[0])
 	}
 }
+
+// The usual check allocates what expressions see, and the two lists of its mutation.
+func TestCheckAllocatesLittle(t *testing.T) {
+	in := manyPolicies(1)
+	in.Policies[0].Policy.Spec.Hosts = []string{"h.example.com", "*.h.example.com"}
+	set := compileAll(t, in)
+	for _, host := range []string{"h.example.com", "a.b.h.example.com"} {
+		for _, path := range []string{"/v1/orders", "/v1/orders/42", "/v1/files/a/b"} {
+			r := likeEnvoy(host, path)
+			allocated := testing.AllocsPerRun(100, func() {
+				if d := set.Check(t.Context(), r); !d.Allowed() {
+					t.Fatal(d.Reason)
+				}
+			})
+			if allocated > 3 {
+				t.Errorf("%s%s: %v allocations; want 3", host, path, allocated)
+			}
+		}
+	}
+}
