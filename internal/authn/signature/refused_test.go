@@ -120,6 +120,18 @@ func TestRefused(t *testing.T) {
 			},
 			reason: authz.ReasonBadSignature, text: "too much of the request",
 		},
+		"too much to parse": {
+			request: func(r *authz.Request) {
+				var list, field strings.Builder
+				for c := 'a'; c <= 'z'; c++ {
+					list.WriteString(`"x-dictionary";key="` + string(c) + `" `)
+					field.WriteString(string(c) + "=1, ")
+				}
+				input(`("@method"`, `(`+list.String()+`"@method"`)(r)
+				header("x-dictionary", field.String()+"z2=("+strings.Repeat("t ", 200)+")")(r)
+			},
+			reason: authz.ReasonBadSignature, text: "too much of the request",
+		},
 		"two hosts":                {request: func(r *authz.Request) { r.Host = "example.com,example.org" }, reason: authz.ReasonBadSignature, text: "not one host"},
 		"no host":                  {request: func(r *authz.Request) { r.Host = "" }, reason: authz.ReasonBadSignature, text: "not one host"},
 		"asterisk":                 {request: func(r *authz.Request) { r.Path = "*" }, reason: authz.ReasonBadSignature, text: "the request target is not a path"},
