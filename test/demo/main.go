@@ -22,13 +22,12 @@ func main() {
 	once := flag.Bool("once", os.Getenv("ONCE") != "", "exit after the requests")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	ok, err := run(ctx, os.Stdout, *once)
+	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 	}
 	if err != nil || !ok {
-		stop()
 		os.Exit(1)
 	}
 }
@@ -39,7 +38,7 @@ func run(ctx context.Context, out io.Writer, once bool) (ok bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	s, err := start(ctx, out, dir)
 	defer s.close()
 	if err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -12,38 +13,95 @@ import (
 
 // show sends a step's request, prints it with its answer, and reports whether the answer was right.
 func (s *stage) show(ctx context.Context, out io.Writer, st step) bool {
-	r, err := st.request(s)
-	s.last = r
 	before := s.upstream.Hits()
-	fmt.Fprintf(out, "\n  %s\n    %s\n", st.title, brief(r))
+	r, err := st.request(ctx, s)
+	s.last = r
 	var a harness.Answer
 	if err == nil {
 		a, err = r.Send(ctx, s.envoy.Address)
 	}
-	if err != nil {
-		fmt.Fprintf(out, "  ✗ no answer: %v\n", err)
-		return false
-	}
 	faults := st.check(a, s.upstream.Hits()-before)
+	if err != nil {
+		faults = []string{err.Error()}
+	}
 	mark := "✓"
 	if len(faults) > 0 {
 		mark = "✗"
 	}
-	fmt.Fprintf(out, "  %s %d %s\n", mark, a.Status, http.StatusText(a.Status))
-	for _, name := range []string{"Www-Authenticate", "Accept-Signature"} {
-		for _, v := range a.Headers[name] {
-			fmt.Fprintf(out, "      %s: %s\n", name, v)
+	fmt.Fprintf(out, "\n%s %d  %s\n", mark, a.Status, st.title)
+	printLine(out, r.Method+" "+r.Target)
+	for _, f := range r.Fields {
+		if !strings.HasPrefix(f, "Host:") {
+			printLine(out, f)
 		}
 	}
-	if a.Status == http.StatusOK {
-		fmt.Fprintf(out, "      upstream saw %s\n", identity(a))
-	} else {
-		fmt.Fprintf(out, "      %s\n", strings.TrimSpace(a.Body))
+	if r.Body != "" {
+		printLine(out, r.Body)
+	}
+	for _, line := range summary(a) {
+		printLine(out, "→ "+line)
 	}
 	for _, fault := range faults {
-		fmt.Fprintf(out, "      wrong: %s\n", fault)
+		printLine(out, "wrong: "+fault)
 	}
 	return len(faults) == 0
+}
+
+// printLine prints what belongs to a step, cut to the width of a terminal.
+func printLine(out io.Writer, line string) {
+	const width = 110
+	if text := []rune(line); len(text) > width {
+		line = string(text[:width-1]) + "…"
+	}
+	fmt.Fprintf(out, "       %s\n", line)
+}
+
+// summary returns what is worth showing of an answer: of the upstream's what it was told about the caller, of a denial
+// the challenges and the problem document without its type and request id.
+func summary(a harness.Answer) []string {
+	if a.Status == http.StatusOK {
+		return identity(a)
+	}
+	var lines []string
+	for _, name := range []string{"WWW-Authenticate", "Accept-Signature"} {
+		for _, v := range a.Headers.Values(name) {
+			lines = append(lines, name+": "+v)
+		}
+	}
+	var problem struct {
+		Title  string `json:"title"`
+		Status int    `json:"status"`
+		Code   string `json:"code"`
+	}
+	if a.Code() == "" || json.Unmarshal([]byte(a.Body), &problem) != nil {
+		return append(lines, "answered by Envoy itself")
+	}
+	short, err := json.Marshal(problem)
+	if err != nil {
+		return append(lines, err.Error())
+	}
+	return append(lines, string(short))
+}
+
+// identity returns what the upstream was told about the caller, and what else is worth showing.
+func identity(a harness.Answer) []string {
+	echo, err := a.Echo()
+	if err != nil {
+		return []string{err.Error()}
+	}
+	var told []string
+	for _, name := range []string{"X-Auth-Subject", "X-Auth-Tenant", "X-Auth-Scopes", "Cookie"} {
+		if v := echo.Headers.Get(name); v != "" {
+			told = append(told, "upstream saw "+name+": "+v)
+		}
+	}
+	if told == nil {
+		told = []string{"upstream saw no identity"}
+	}
+	if strings.Contains(echo.Target, "?") {
+		told = append(told, "upstream saw "+echo.Target)
+	}
+	return told
 }
 
 // check returns what is wrong with an answer after which the upstream counted that many more requests.
@@ -78,46 +136,4 @@ func (st step) check(a harness.Answer, hits int) (faults []string) {
 		}
 	}
 	return faults
-}
-
-// identity returns what the upstream was told about the caller, and what else is worth showing.
-func identity(a harness.Answer) string {
-	echo, err := a.Echo()
-	if err != nil {
-		return err.Error()
-	}
-	var told []string
-	for _, name := range []string{"X-Auth-Subject", "X-Auth-Tenant", "X-Auth-Scopes", "Cookie"} {
-		if v := echo.Headers.Get(name); v != "" {
-			told = append(told, name+": "+v)
-		}
-	}
-	if told == nil {
-		told = []string{"no identity"}
-	}
-	if strings.Contains(echo.Target, "?") {
-		told = append(told, "target "+echo.Target)
-	}
-	return strings.Join(told, ", ")
-}
-
-// brief returns a request on one line, long values cut.
-func brief(r harness.Request) string {
-	line := r.Method + " " + shorten(r.Target)
-	for _, f := range r.Fields {
-		if name, value, _ := strings.Cut(f, ": "); name != "Host" {
-			line += "  " + name + ": " + shorten(value)
-		}
-	}
-	if r.Body != "" {
-		line += "  " + r.Body
-	}
-	return line
-}
-
-func shorten(s string) string {
-	if len(s) <= 60 {
-		return s
-	}
-	return s[:40] + "…"
 }

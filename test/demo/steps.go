@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"strings"
 
 	"github.com/postern-auth/postern/test/harness"
@@ -9,7 +10,7 @@ import (
 // step is one request and what must come of it.
 type step struct {
 	title   string
-	request func(*stage) (harness.Request, error)
+	request func(context.Context, *stage) (harness.Request, error)
 	status  int
 	code    string   // of the problem document, when Postern answers
 	headers []string // "Name: part of the value" in the answer
@@ -95,7 +96,7 @@ var steps = []step{
 	},
 	{
 		title:   "The same bytes again: a signature counts once",
-		request: func(s *stage) (harness.Request, error) { return s.last, nil },
+		request: func(_ context.Context, s *stage) (harness.Request, error) { return s.last, nil },
 		status:  401, code: "unauthenticated", headers: []string{"Accept-Signature: @method"},
 	},
 	{
@@ -105,8 +106,8 @@ var steps = []step{
 	},
 	{
 		title: "A signed body, changed on the way",
-		request: func(s *stage) (harness.Request, error) {
-			r, err := signed("POST", "/webhooks/payment", `{"paid": 10}`)(s)
+		request: func(ctx context.Context, s *stage) (harness.Request, error) {
+			r, err := signed("POST", "/webhooks/payment", `{"paid": 10}`)(ctx, s)
 			r.Body = `{"paid": 99}`
 			return r, err
 		},
@@ -135,13 +136,13 @@ var steps = []step{
 	},
 }
 
-func get(target string, fields ...string) func(*stage) (harness.Request, error) {
+func get(target string, fields ...string) func(context.Context, *stage) (harness.Request, error) {
 	return send("GET", target, "", fields...)
 }
 
 // send fills the credentials into a request.
-func send(method, target, body string, fields ...string) func(*stage) (harness.Request, error) {
-	return func(s *stage) (harness.Request, error) {
+func send(method, target, body string, fields ...string) func(context.Context, *stage) (harness.Request, error) {
+	return func(_ context.Context, s *stage) (harness.Request, error) {
 		issuer := s.shop.Issuer
 		fill := strings.NewReplacer(
 			"{key}", s.shop.Key,
@@ -157,12 +158,12 @@ func send(method, target, body string, fields ...string) func(*stage) (harness.R
 }
 
 // signed has the command sign a request.
-func signed(method, target, body string) func(*stage) (harness.Request, error) {
-	return func(s *stage) (harness.Request, error) {
-		r, err := send(method, target, body)(s)
+func signed(method, target, body string) func(context.Context, *stage) (harness.Request, error) {
+	return func(ctx context.Context, s *stage) (harness.Request, error) {
+		r, err := send(method, target, body)(ctx, s)
 		if err != nil {
 			return r, err
 		}
-		return s.sign(r)
+		return s.sign(ctx, r)
 	}
 }

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -45,8 +46,8 @@ func TestHTTP2(t *testing.T) {
 				want := map[string]int{"recommended": c.recommended, "naive": c.naive}[g.name]
 				a, seen := g.observe(t, func() (harness.Answer, error) {
 					a, err := c.request.Send(t.Context(), g.Address)
-					if want == 0 && err != nil {
-						return a, nil
+					if want == 0 {
+						return a, nil // without an answer is as it should be
 					}
 					return a, err
 				})
@@ -80,7 +81,7 @@ func TestGRPCCallers(t *testing.T) {
 				if name == "with a proto codec" {
 					kind += "+proto"
 				}
-				r := harness.Request2{Fields: append(c.request.Fields[:len(c.request.Fields):len(c.request.Fields)],
+				r := harness.Request2{Fields: append(slices.Clip(c.request.Fields),
 					[2]string{"content-type", kind}, [2]string{"te", "trailers"}), Body: "\x00\x00\x00\x00\x00"}
 				a, _ := g.observe(t, func() (harness.Answer, error) { return r.Send(t.Context(), g.Address) })
 				if a.Status != 200 || a.Headers.Get("Grpc-Status") != c.status || a.Headers.Get("Grpc-Message") == "" {

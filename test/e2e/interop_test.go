@@ -11,6 +11,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -55,60 +56,76 @@ func newInteropKeys() ([]string, error) {
 	return fill, nil
 }
 
-// TestInterop: requests signed by a package from PyPI, unchanged, pass; the same ones for another path do not.
+// ask is a request that the foreign client is to sign.
+type ask struct {
+	Method    string `json:"method"`
+	URL       string `json:"url"`
+	Body      string `json:"body"`
+	Algorithm string `json:"algorithm"`
+	Key       string `json:"key"`
+	KeyID     string `json:"keyId"`
+	Nonce     string `json:"nonce"`
+}
+
+// TestInterop: requests signed by a package from PyPI, unchanged, pass; changed on the way they do not.
 func TestInterop(t *testing.T) {
-	site, err := harness.Wheels(t.Context(), filepath.Join(world.root, "test", "tools", "interop.txt"), os.Stderr)
-	if err != nil {
-		t.Fatal(err)
-	}
 	interop["HMAC_SHA256"] = world.shop.Secret
+	requests := []harness.Request{
+		{Method: "GET", Target: "/orders/1?a=%20b&c", Fields: []string{"Host: interop.test"}},
+		{Method: "POST", Target: "/webhooks/x", Fields: []string{"Host: interop.test"}, Body: `{"paid": 10}`},
+	}
+	var asks []ask
 	for algorithm, key := range interop {
-		t.Run(algorithm, func(t *testing.T) {
-			eachGate(t, func(t *testing.T, g gate) {
-				for _, r := range []harness.Request{
-					{Method: "GET", Target: "/orders/1?a=%20b&c"},
-					{Method: "POST", Target: "/webhooks/x", Body: `{"paid": 10}`},
-				} {
-					r = foreignSign(t, site, algorithm, key, r)
-					if a, seen := g.send(t, r); a.Status != 200 || seen.Headers.Get("X-Auth-Subject") != "app:shop/interop" {
-						t.Errorf("%s: %d %s", r.Target, a.Status, a.Body)
-					}
-					r = foreignSign(t, site, algorithm, key, r)
-					r.Target += "x"
-					if a, _ := g.send(t, r); a.Status != 401 {
-						t.Errorf("%s, changed: %d %s", r.Target, a.Status, a.Body)
-					}
-				}
-			})
+		for _, r := range requests {
+			for range 2 * len(world.gates) { // one to pass and one to change, for each Envoy
+				asks = append(asks, ask{
+					r.Method, "http://interop.test" + r.Target, r.Body, algorithm, key, "interop-" + algorithm, rand.Text(),
+				})
+			}
+		}
+	}
+	for i, headers := range foreignSign(t, asks) {
+		a := asks[i]
+		r := requests[i/(2*len(world.gates))%len(requests)]
+		for name, value := range headers {
+			r = r.With(name + ": " + value)
+		}
+		g := world.gates[i/2%len(world.gates)]
+		want := 200
+		if i%2 == 1 {
+			r.Target += "x"
+			want = 401
+		}
+		t.Run(fmt.Sprint(g.name, "/", a.Algorithm, "/", a.Method, "/", want), func(t *testing.T) {
+			answer, seen := g.send(t, r)
+			if answer.Status != want || seen != nil && seen.Headers.Get("X-Auth-Subject") != "app:shop/interop" {
+				t.Errorf("%d %s", answer.Status, answer.Body)
+			}
 		})
 	}
 }
 
-// foreignSign has the foreign client sign a request to interop.test.
-func foreignSign(t *testing.T, site, algorithm, key string, r harness.Request) harness.Request {
+// foreignSign returns the headers with which the foreign client sends each request.
+func foreignSign(t *testing.T, asks []ask) []map[string]string {
 	t.Helper()
-	ask, err := json.Marshal(map[string]any{
-		"method": r.Method, "url": "http://interop.test" + r.Target, "headers": map[string]string{},
-		"body": r.Body, "algorithm": algorithm, "key": key, "keyId": "interop-" + algorithm, "nonce": rand.Text(),
-		"cover": []string{"@method", "@authority", "@path", "@query"},
-	})
+	site, err := harness.Wheels(t.Context(), filepath.Join(world.root, "test", "tools", "interop.txt"), os.Stderr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, err := json.Marshal(asks)
 	if err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), "python3", filepath.Join("testdata", "interop", "sign.py"))
 	cmd.Env = append(os.Environ(), "PYTHONPATH="+site)
-	cmd.Stdin, cmd.Stderr = bytes.NewReader(ask), os.Stderr
+	cmd.Stdin, cmd.Stderr = bytes.NewReader(in), os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	var headers map[string]string
-	if err := json.Unmarshal(out, &headers); err != nil {
-		t.Fatal(err)
+	var headers []map[string]string
+	if err := json.Unmarshal(out, &headers); err != nil || len(headers) != len(asks) {
+		t.Fatalf("%d answers for %d requests: %v", len(headers), len(asks), err)
 	}
-	r.Fields = []string{"Host: interop.test"}
-	for name, value := range headers {
-		r = r.With(name + ": " + value)
-	}
-	return r
+	return headers
 }

@@ -19,7 +19,7 @@ const (
 	DefaultAdmin    = 9901
 
 	defaultTimeout = "timeout: 0.25s"
-	patience       = "timeout: 5s" // what a busy machine takes for a check is not what is tested
+	patience       = "timeout: 3s" // what a busy machine takes for a check is not what is tested
 )
 
 // Envoy is a running Envoy.
@@ -133,7 +133,7 @@ func Fetch(ctx context.Context, url string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	body, err := io.ReadAll(resp.Body)
 	if err == nil && resp.StatusCode != http.StatusOK {
 		err = fmt.Errorf("%s answers %s", url, resp.Status)

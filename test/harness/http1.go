@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -50,7 +51,7 @@ type Request struct {
 
 // With returns a copy of r with more fields.
 func (r Request) With(fields ...string) Request {
-	r.Fields = append(r.Fields[:len(r.Fields):len(r.Fields)], fields...)
+	r.Fields = append(slices.Clip(r.Fields), fields...)
 	return r
 }
 
@@ -89,7 +90,7 @@ func Exchange(ctx context.Context, address, method string, message []byte) (Answ
 	if err != nil {
 		return Answer{}, err
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
 		return Answer{}, err
 	}
@@ -99,7 +100,7 @@ func Exchange(ctx context.Context, address, method string, message []byte) (Answ
 	if err != nil {
 		return Answer{}, fmt.Errorf("reading the answer: %w", err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	body, err := io.ReadAll(resp.Body)
 	return Answer{Status: resp.StatusCode, Headers: resp.Header, Body: string(body)}, err
 }

@@ -27,7 +27,7 @@ func (r Request2) Send(ctx context.Context, address string) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
 		return Answer{}, err
 	}

@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -26,8 +27,12 @@ func FreePort(wanted int) (int, error) {
 	return 0, errors.New("no free port between 20000 and 32000 on 127.0.0.1")
 }
 
+func listen(port int) (net.Listener, error) {
+	return (&net.ListenConfig{}).Listen(context.Background(), "tcp", Loopback(port))
+}
+
 func take(port int) bool {
-	l, err := net.Listen("tcp", Loopback(port))
+	l, err := listen(port)
 	if err != nil {
 		return false
 	}

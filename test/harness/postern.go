@@ -3,6 +3,7 @@ package harness
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os/exec"
 )
@@ -61,8 +62,11 @@ func GenerateKey(ctx context.Context, bin string) (GeneratedKey, error) {
 	if err != nil {
 		return k, fmt.Errorf("postern keys generate: %w", err)
 	}
-	if err := json.Unmarshal(out, &k); err != nil || k.Key == "" || k.Digest == "" {
-		return k, fmt.Errorf("postern keys generate printed no key and digest: %v", err)
+	if err := json.Unmarshal(out, &k); err != nil {
+		return k, fmt.Errorf("postern keys generate: %w", err)
+	}
+	if k.Key == "" || k.Digest == "" {
+		return k, errors.New("postern keys generate printed no key or no digest")
 	}
 	return k, nil
 }

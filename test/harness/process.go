@@ -96,7 +96,7 @@ func (p *Process) Tail() string {
 func (p *Process) awaitReady(ctx context.Context, ready func() bool) error {
 	err := Await(ctx, p.name+" is ready", func() bool { return p.Exited() || ready() })
 	if err == nil && p.Exited() {
-		err = fmt.Errorf("%s ended: %v", p.name, p.err)
+		err = fmt.Errorf("%s ended with exit code %d", p.name, p.ExitCode())
 	}
 	if err != nil {
 		p.Kill()

@@ -66,7 +66,7 @@ func Wheels(ctx context.Context, requirements string, progress io.Writer) (strin
 	if err != nil {
 		return "", err
 	}
-	defer os.RemoveAll(tmp)
+	defer func() { _ = os.RemoveAll(tmp) }()
 	if err := install(ctx, tmp, requirements); err != nil {
 		return "", fmt.Errorf("installing %s: %w", requirements, err)
 	}

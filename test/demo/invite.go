@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -12,12 +13,12 @@ import (
 )
 
 // sign has `postern sign` sign a request, as a partner's script would.
-func (s *stage) sign(r harness.Request) (harness.Request, error) {
+func (s *stage) sign(ctx context.Context, r harness.Request) (harness.Request, error) {
 	args := []string{"sign", "--key-id", harness.SigningKeyID, "--secret-file", s.secretFile(), "-o", "json", "-X", r.Method}
 	if r.Body != "" {
 		args = append(args, "-d", r.Body)
 	}
-	out, err := exec.Command(s.bin, append(args, "http://"+r.Field("Host")+r.Target)...).Output()
+	out, err := exec.CommandContext(ctx, s.bin, append(args, "http://"+r.Field("Host")+r.Target)...).Output()
 	if err != nil {
 		return r, fmt.Errorf("postern sign: %w", err)
 	}
@@ -42,14 +43,13 @@ func (s *stage) invite(out io.Writer) {
 		"{url}", "http://localhost:"+port,
 		"{key}", s.shop.Key,
 		"{token}", s.shop.Issuer.Token(map[string]any{"scope": "orders:read", "org": "acme"}),
-		"{postern}", s.bin,
-		"{secret}", s.secretFile(),
-		"{policies}", s.shop.Dir,
+		"{dir}", filepath.Dir(s.bin),
 		"{metrics}", s.postern.Ops+"/metrics",
 	)
 	_, _ = fill.WriteString(out, `
 Everything stays up until Ctrl-C. In another terminal:
 
+  cd {dir}
   KEY='{key}'
   TOKEN='{token}'
 
@@ -59,15 +59,18 @@ Everything stays up until Ctrl-C. In another terminal:
   curl -i {url}/payouts -H "X-API-Key: $KEY" -H "Authorization: Bearer $TOKEN"
   curl -i {url}/orgs/initech -H "Authorization: Bearer $TOKEN"
 
-  # a signed request, and the same one twice
-  {postern} sign --key-id acme-1 --secret-file {secret} {url}/reports/daily | sh
-  {postern} sign --key-id acme-1 --secret-file {secret} -d '{"paid": 10}' {url}/webhooks/payment >/tmp/signed; sh /tmp/signed; sh /tmp/signed
+  # a signed request
+  ./postern sign --key-id acme-1 --secret-file policies/acme.secret {url}/reports/daily | sh
 
-  # why was this denied?
-  {postern} check --resources {policies} -H "X-API-Key: $KEY" {url}/payouts
+  # a signed body; the second time it is a replay
+  ./postern sign --key-id acme-1 --secret-file policies/acme.secret -d '{"paid": 10}' {url}/webhooks/payment > signed
+  sh signed; sh signed
+
+  # which policy and rule decide, and why not otherwise?
+  ./postern check --resources policies -H "X-API-Key: $KEY" {url}/payouts
 
   # change a policy: it counts at once
-  $EDITOR {policies}/shop.yaml
+  ${EDITOR:-vi} policies/shop.yaml
 
   curl -s {metrics} | grep postern_decisions_total
 `)
