@@ -1,7 +1,6 @@
 package server
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 
@@ -39,13 +38,10 @@ func (a *apps) load(docs []*v1alpha1.Document) (*declared.Store, v1alpha1.Errors
 // index makes the store of all the Apps. Of two that clash the first by name stays.
 func (a *apps) index() {
 	all := make([]declared.App, 0, len(a.states))
-	for _, s := range a.states {
-		if s.good != nil {
+	for _, name := range slices.Sorted(maps.Keys(a.states)) {
+		if s := a.states[name]; s.good != nil {
 			all = append(all, s.good.value)
 		}
 	}
-	slices.SortFunc(all, func(x, y declared.App) int {
-		return cmp.Or(cmp.Compare(x.Namespace, y.Namespace), cmp.Compare(x.Name, y.Name))
-	})
 	a.store, a.clashes = declared.New(all)
 }

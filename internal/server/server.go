@@ -73,7 +73,7 @@ func New(cfg *config.Config, opts Options) (*Server, error) {
 	s.parts.register(s.tel)
 	s.loader, err = newLoader(cfg, parts)
 	if err == nil {
-		s.authz, err = extauthz.New(s.authzOptions())
+		s.authz, err = s.newAuthz()
 	}
 	if err != nil {
 		parts.close()
@@ -83,7 +83,7 @@ func New(cfg *config.Config, opts Options) (*Server, error) {
 	return s, nil
 }
 
-func (s *Server) authzOptions() extauthz.Options {
+func (s *Server) newAuthz() (*extauthz.Server, error) {
 	options := extauthz.Options{
 		Checker:   s.tel.Checker(&s.engine),
 		Refused:   s.tel.Refused,
@@ -94,12 +94,17 @@ func (s *Server) authzOptions() extauthz.Options {
 	if tls := s.cfg.ExtAuthz.TLS; tls.Enabled() {
 		options.TLS = &extauthz.TLS{CertFile: tls.CertFile, KeyFile: tls.KeyFile, ClientCAFile: tls.ClientCAFile}
 	}
-	return options
+	server, err := extauthz.New(options)
+	if err != nil {
+		return nil, fmt.Errorf("extauthz: %w", err)
+	}
+	return server, nil
 }
 
 // Run serves until ctx ends or a part fails, then drains. Resources that are wrong at the start are returned as
 // v1alpha1.Errors; later they are logged and counted, and what they break keeps its last good version.
 func (s *Server) Run(ctx context.Context) error {
+	prepareMemory()
 	defer s.parts.close()
 	opsListener, err := extauthz.Listen(string(s.cfg.Ops.Address))
 	if err != nil {
@@ -164,6 +169,7 @@ func (s *Server) load(snap source.Snapshot, stop context.CancelCauseFunc) {
 		s.authz.SetReady(true)
 		s.log.Info("ready")
 	}
+	settleMemory()
 }
 
 // drain stops what serves, in the order that drops nothing.
