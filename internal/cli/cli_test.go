@@ -26,7 +26,9 @@ func TestScripts(t *testing.T) {
 		ContinueOnError: true,
 		Setup:           writeKey,
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"exits": exits,
+			"exits":     exits,
+			"ready":     ready,
+			"terminate": terminate,
 		},
 	})
 }
