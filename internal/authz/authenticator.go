@@ -52,8 +52,7 @@ func (f *Failure) Unavailable() bool { return f.Reason.Class() == ClassUnavailab
 
 // Unavailable gives an error the Reason that something could not be told, unless it carries one of that class.
 func Unavailable(reason Reason, err error) error {
-	var f *Failure
-	if errors.As(err, &f) && f.Unavailable() {
+	if f, ok := errors.AsType[*Failure](err); ok && f.Unavailable() {
 		return err
 	}
 	return Fail(reason, err)
@@ -62,13 +61,11 @@ func Unavailable(reason Reason, err error) error {
 // ReasonOf returns the Reason that err carries: ReasonNoCredential for ErrNoCredential, and ReasonInternal for an
 // error that carries none, since nothing is known about the credential then.
 func ReasonOf(err error) Reason {
-	var f *Failure
-	switch {
-	case errors.As(err, &f):
+	if f, ok := errors.AsType[*Failure](err); ok {
 		return f.Reason
-	case errors.Is(err, ErrNoCredential):
-		return ReasonNoCredential
-	default:
-		return ReasonInternal
 	}
+	if errors.Is(err, ErrNoCredential) {
+		return ReasonNoCredential
+	}
+	return ReasonInternal
 }
