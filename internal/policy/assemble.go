@@ -138,7 +138,7 @@ func (c *Compiler) refuse(p *policy, h hostPattern) *v1alpha1.Error {
 	field := "spec.hosts"
 	for i, text := range doc.Policy.Spec.Hosts {
 		if got, err := parseHost(text); err == nil && got == h {
-			field += "[" + strconv.Itoa(i) + "]"
+			field = "spec.hosts[" + strconv.Itoa(i) + "]"
 			break
 		}
 	}

@@ -66,7 +66,7 @@ func manyPolicies(n int) Input {
 			},
 		}
 		p.SetDefaults()
-		in.Policies = append(in.Policies, PolicyDocument{Policy: p})
+		in.Policies = append(in.Policies, Document{Policy: p})
 	}
 	return in
 }

@@ -72,7 +72,7 @@ type job struct {
 	env     *expr.Env
 	values  map[string]*expr.Value // the defaults' values, compiled before
 	resolve resolver
-	doc     *PolicyDocument
+	doc     *Document
 	routes  bool // only the routes are to be had, to be denied
 	unread  bool // a match cannot be read
 	errs    []*v1alpha1.Error

@@ -57,8 +57,8 @@ func (x hostIndex) find(name string) *host {
 // wildcards yields the wildcards that cover the name, the longest suffix first.
 func wildcards(name string) iter.Seq[hostPattern] {
 	return func(yield func(hostPattern) bool) {
-		for suffix, ok := name, true; ; {
-			if _, suffix, ok = strings.Cut(suffix, "."); !ok || !yield(hostPattern{suffix, true}) {
+		for _, suffix, ok := strings.Cut(name, "."); ok; _, suffix, ok = strings.Cut(suffix, ".") {
+			if !yield(hostPattern{suffix, true}) {
 				return
 			}
 		}

@@ -5,7 +5,7 @@ import "github.com/postern-auth/postern/internal/resource/v1alpha1"
 // Input is everything that a Set is compiled from.
 type Input struct {
 	// Policies in any order, those that did not decode too.
-	Policies []PolicyDocument
+	Policies []Document
 	// Schemes by "namespace/name"; those that could not be made are left out.
 	Schemes map[string]*Scheme
 	// HostGrants, if there are any, list the only hosts that each namespace may name.
@@ -14,8 +14,8 @@ type Input struct {
 	SharedNamespace string
 }
 
-// PolicyDocument is an AuthPolicy and where it came from.
-type PolicyDocument struct {
+// Document is an AuthPolicy and where it came from.
+type Document struct {
 	Policy *v1alpha1.AuthPolicy // with Err: as much of its hosts and matches as could be read; nil if not even hosts
 	Origin v1alpha1.Origin
 	Err    error // why the object did not decode
@@ -27,12 +27,12 @@ type PolicyDocument struct {
 
 // NewDocument returns what Compile needs of a decoded document. It is for documents of kind AuthPolicy, and for those
 // whose kind could not be read.
-func NewDocument(d *v1alpha1.Document) PolicyDocument {
-	return PolicyDocument{Policy: d.Policy, Origin: d.Origin, Err: d.Err, Namespace: d.Namespace, Name: d.Name}
+func NewDocument(d *v1alpha1.Document) Document {
+	return Document{Policy: d.Policy, Origin: d.Origin, Err: d.Err, Namespace: d.Namespace, Name: d.Name}
 }
 
 // name returns "namespace/name". Where no name could be read it is made of the place, and known is false.
-func (d *PolicyDocument) name() (name string, known bool) {
+func (d *Document) name() (name string, known bool) {
 	switch {
 	case d.Policy != nil && d.Policy.Name != "":
 		return d.Policy.Namespace + "/" + d.Policy.Name, true
@@ -44,7 +44,7 @@ func (d *PolicyDocument) name() (name string, known bool) {
 }
 
 // object returns the document's object as messages name it.
-func (d *PolicyDocument) object() string {
+func (d *Document) object() string {
 	name, _ := d.name()
 	return "AuthPolicy " + name
 }

@@ -147,7 +147,7 @@ func drawRequest(t *rapid.T) *authz.Request {
 func inputOf(policies []*v1alpha1.AuthPolicy) Input {
 	in := Input{Schemes: threeSchemes}
 	for _, p := range policies {
-		in.Policies = append(in.Policies, PolicyDocument{Policy: p})
+		in.Policies = append(in.Policies, Document{Policy: p})
 	}
 	return in
 }

@@ -57,7 +57,7 @@ func equalFolded(name, folded string) bool {
 		return false
 	}
 	for i := range len(name) {
-		if byte(fold(rune(name[i]))) != folded[i] {
+		if fold(rune(name[i])) != rune(folded[i]) {
 			return false
 		}
 	}

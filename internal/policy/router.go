@@ -116,12 +116,12 @@ func (n *node) addTemplate(m *match) {
 }
 
 func (n *node) addPrefix(m *match) {
-	rest, segment := m.path.text, ""
-	for rest != "" {
+	for rest := m.path.text; rest != ""; {
 		if rest == "/" {
 			n.slashes = append(n.slashes, m)
 			return
 		}
+		var segment string
 		segment, rest = cutSegment(rest)
 		n = n.child(segment)
 	}

@@ -88,7 +88,7 @@ func (s *scenario) step(t *testing.T, name, data string) {
 		s.errors = slices.Collect(lines(data))
 	case name == "checks":
 		set := s.compile(t)
-		for _, block := range strings.Split(strings.TrimSpace(data), "\n\n") {
+		for block := range strings.SplitSeq(strings.TrimSpace(data), "\n\n") {
 			runCheck(t, set, block)
 		}
 	default:

@@ -62,7 +62,7 @@ func TestEngineSwap(t *testing.T) {
 			}
 		})
 	}
-	for _, header := range strings.Fields("a b c d e f g h") {
+	for header := range strings.FieldsSeq("a b c d e f g h") {
 		e.Swap(compile(header))
 	}
 	close(done)
@@ -162,7 +162,7 @@ func TestTraceHidesCookies(t *testing.T) {
 // The list of other matches is bounded.
 func TestTraceBoundsOthers(t *testing.T) {
 	spec := v1alpha1.AuthPolicySpec{Hosts: []string{"a.test"}}
-	for _, name := range strings.Split(strings.Repeat("r", 50), "") {
+	for name := range strings.SplitSeq(strings.Repeat("r", 50), "") {
 		name += string(rune('a' + len(spec.Rules)%26))
 		spec.Rules = append(spec.Rules, v1alpha1.Rule{
 			Name: name, Match: []v1alpha1.Match{{Path: &v1alpha1.PathMatch{Exact: "/" + strings.Repeat(name, len(spec.Rules)+1)}}},

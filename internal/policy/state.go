@@ -9,20 +9,20 @@ import (
 
 // state is what is known of one policy.
 type state struct {
-	doc     PolicyDocument     // the newest version
-	good    *PolicyDocument    // the last version that compiled without errors; nil: none did
+	doc     Document           // the newest version
+	good    *Document          // the last version that compiled without errors; nil: none did
 	shared  string             // the shared namespace that schemes were looked up in
 	schemes map[string]*Scheme // each one looked up, by full name; nil: not there
 	errs    []*v1alpha1.Error
 
-	inForce *policy         // nil: nothing is known of its routes
-	from    *PolicyDocument // what inForce was compiled from
+	inForce *policy   // nil: nothing is known of its routes
+	from    *Document // what inForce was compiled from
 }
 
 // update returns the state after a new version of the document, or finds that nothing it depends on has changed.
 // The last good version stays in force while the newest has errors. Where that cannot be used either, because a scheme
 // of it is gone, say, the policy denies.
-func (c *Compiler) update(old *state, doc *PolicyDocument, in *Input) *state {
+func (c *Compiler) update(old *state, doc *Document, in *Input) *state {
 	if old != nil && old.current(doc, in) {
 		old.doc = *doc
 		return old
@@ -47,7 +47,7 @@ func (c *Compiler) update(old *state, doc *PolicyDocument, in *Input) *state {
 
 // try compiles a version and puts it in force, to deny if there are errors. It reports whether there were none; those
 // of the version tried first stay in s.
-func (c *Compiler) try(s *state, doc *PolicyDocument, in *Input) bool {
+func (c *Compiler) try(s *state, doc *Document, in *Input) bool {
 	s.shared, s.schemes = in.SharedNamespace, make(map[string]*Scheme)
 	j := &job{env: c.env, values: c.values, doc: doc, routes: doc.Err != nil, unread: !routesRead(doc.Err)}
 	j.resolve = func(name string) (*Scheme, error) {
@@ -72,7 +72,7 @@ func (c *Compiler) try(s *state, doc *PolicyDocument, in *Input) bool {
 
 // current reports whether compiling the document would give what is there. What has errors is compiled again, since
 // they tell lines.
-func (s *state) current(doc *PolicyDocument, in *Input) bool {
+func (s *state) current(doc *Document, in *Input) bool {
 	if doc.Err != nil || s.good != &s.doc || s.shared != in.SharedNamespace {
 		return false
 	}

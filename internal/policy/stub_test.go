@@ -61,7 +61,7 @@ func (s *stub) Verify(_ context.Context, _ *authz.Request, c authz.Credential) (
 
 func parsePrincipal(text string) (*authz.Principal, error) {
 	p := &authz.Principal{}
-	for _, part := range strings.Split(text, ";") {
+	for part := range strings.SplitSeq(text, ";") {
 		key, value, ok := strings.Cut(part, "=")
 		if !ok {
 			return nil, fmt.Errorf("%q is not key=value", part)
@@ -76,7 +76,7 @@ func parsePrincipal(text string) (*authz.Principal, error) {
 			p.Claims[claim] = value
 			if items, ok := strings.CutPrefix(value, "list:"); ok {
 				var list []any
-				for _, item := range strings.Split(items, "|") {
+				for item := range strings.SplitSeq(items, "|") {
 					list = append(list, item)
 				}
 				p.Claims[claim] = list

@@ -29,7 +29,7 @@ var (
 func parseTemplate(text string) (*template, error) {
 	t := &template{}
 	names := make(map[string]bool)
-	for _, part := range strings.Split(strings.TrimPrefix(text, "/"), "/") {
+	for part := range strings.SplitSeq(strings.TrimPrefix(text, "/"), "/") {
 		if t.rest != "" {
 			return nil, errTemplateRest
 		}

@@ -115,12 +115,12 @@ func (sizes) EstimateSize(node cost.AstNode) *cost.SizeEstimate {
 	if len(node.Path()) == 0 {
 		return nil // computed from its parts
 	}
-	size := cost.SizeEstimate{Max: largeText}
 	switch node.Type().Kind() {
 	case types.ListKind, types.MapKind, types.DynKind:
-		size.Max = largeList
+		return &cost.SizeEstimate{Max: largeList}
+	default:
+		return &cost.SizeEstimate{Max: largeText}
 	}
-	return &size
 }
 
 // EstimateCallCost implements cost.Estimator.
