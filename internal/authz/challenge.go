@@ -1,6 +1,9 @@
 package authz
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Challenge is what a denied caller is told about one scheme: a WWW-Authenticate value (RFC 9110 section 11.6.1)
 // and further response headers, such as Accept-Signature. It is rendered when a policy is compiled.
@@ -12,7 +15,7 @@ type Challenge struct {
 
 // With returns a copy of the challenge with one more parameter.
 func (c Challenge) With(name, value string) Challenge {
-	c.Params = append(c.Params[:len(c.Params):len(c.Params)], Field{name, value})
+	c.Params = append(slices.Clip(c.Params), Field{name, value})
 	return c
 }
 

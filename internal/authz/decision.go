@@ -103,22 +103,16 @@ func (m *Mutation) RemoveHeader(name string) {
 			return
 		}
 	}
-	for i := range m.Remove {
-		if m.Remove[i] == name {
-			return
-		}
+	if !slices.Contains(m.Remove, name) {
+		m.Remove = append(m.Remove, name)
 	}
-	m.Remove = append(m.Remove, name)
 }
 
 // RemoveParam removes every query parameter of that name, spelled as the request spells it.
 func (m *Mutation) RemoveParam(name string) {
-	for i := range m.RemoveParams {
-		if m.RemoveParams[i] == name {
-			return
-		}
+	if !slices.Contains(m.RemoveParams, name) {
+		m.RemoveParams = append(m.RemoveParams, name)
 	}
-	m.RemoveParams = append(m.RemoveParams, name)
 }
 
 // dropCookie takes one cookie out of the Cookie field, which becomes one field; without any cookie left it goes.

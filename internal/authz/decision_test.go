@@ -47,7 +47,7 @@ func TestAllow(t *testing.T) {
 
 func TestDenyKeepsDetail(t *testing.T) {
 	detail := errors.New("detail")
-	if d := Deny(ReasonNoRule, detail); d.Err != detail || d.Reason != ReasonNoRule {
+	if d := Deny(ReasonNoRule, detail); !errors.Is(d.Err, detail) || d.Reason != ReasonNoRule {
 		t.Errorf("%+v", d)
 	}
 	if d := Deny(ReasonAuthenticated, nil); d.Reason != ReasonInternal {

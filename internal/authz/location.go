@@ -110,7 +110,7 @@ func (at *Location) each(r *Request, f func(string) error) error {
 			if err == nil {
 				err = f(v)
 			}
-			if err != nil && err != ErrNoCredential {
+			if err != nil && !errors.Is(err, ErrNoCredential) {
 				return err
 			}
 		}

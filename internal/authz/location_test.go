@@ -102,7 +102,7 @@ func TestFindRefuses(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			c, err := NewLocations(places, false).Find(&Request{Headers: tc.headers, Query: tc.query})
-			if err != tc.want {
+			if !errors.Is(err, tc.want) {
 				t.Fatalf("got %q, %v; want %v", c.Value.Reveal(), err, tc.want)
 			}
 			if c != (Credential{}) {

@@ -53,6 +53,7 @@ type Peer struct {
 // BodyState says how much of the request's body Envoy handed over.
 type BodyState uint8
 
+// The states of a body.
 const (
 	BodyNone     BodyState = iota // the request has no body
 	BodyWhole                     // Body.Bytes is all of it

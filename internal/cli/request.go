@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -115,7 +116,7 @@ func (q *described) curl(rawURL string, extra []authz.Header) string {
 	if q.method != "GET" {
 		fmt.Fprintf(&b, " -X %s", shellQuote(q.method))
 	}
-	for _, h := range append(q.headers[:len(q.headers):len(q.headers)], extra...) {
+	for _, h := range slices.Concat(q.headers, extra) {
 		fmt.Fprintf(&b, " \\\n  -H %s", shellQuote(h.Name+": "+h.Value))
 	}
 	if len(q.body) > 0 {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -153,7 +154,7 @@ func (f *signFlags) post(cmd *cobra.Command, q *described, rawURL string, signed
 	if err != nil {
 		return &usageError{err}
 	}
-	for _, h := range append(q.headers[:len(q.headers):len(q.headers)], signed...) {
+	for _, h := range slices.Concat(q.headers, signed) {
 		if strings.EqualFold(h.Name, "host") {
 			request.Host = h.Value
 			continue

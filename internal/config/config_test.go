@@ -155,8 +155,7 @@ func TestLoadErrors(t *testing.T) {
 			if got := strings.ReplaceAll(err.Error(), path, "postern.yaml"); got != tt.want {
 				t.Errorf("\n got %s\nwant %s", got, tt.want)
 			}
-			var one *Error
-			if !errors.As(err, &one) {
+			if _, ok := errors.AsType[*Error](err); !ok {
 				t.Errorf("%T holds no *Error", err)
 			}
 		})
@@ -211,9 +210,9 @@ func countFields(t reflect.Type) int {
 		return 0
 	}
 	n := 0
-	for i := range t.NumField() {
-		if t.Field(i).Tag.Get("yaml") != "" {
-			n += 1 + countFields(t.Field(i).Type)
+	for f := range t.Fields() {
+		if f.Tag.Get("yaml") != "" {
+			n += 1 + countFields(f.Type)
 		}
 	}
 	return n

@@ -38,7 +38,7 @@ func readFile(path string) ([]byte, error) {
 	if err != nil {
 		return nil, reason(err)
 	}
-	defer f.Close() //nolint:errcheck // only read from
+	defer func() { _ = f.Close() }()
 	data, err := io.ReadAll(io.LimitReader(f, int64(maxFile)+1))
 	if err != nil {
 		return nil, reason(err)
@@ -51,8 +51,7 @@ func readFile(path string) ([]byte, error) {
 
 // reason returns why a file could not be used, without its name.
 func reason(err error) error {
-	var p *os.PathError
-	if errors.As(err, &p) {
+	if p, ok := errors.AsType[*os.PathError](err); ok {
 		return p.Err
 	}
 	return err
@@ -205,8 +204,8 @@ func describe(n *yaml.Node) string {
 
 func fieldNames(t reflect.Type) []string {
 	var names []string
-	for i := range t.NumField() {
-		if tag := t.Field(i).Tag.Get("yaml"); tag != "" {
+	for f := range t.Fields() {
+		if tag := f.Tag.Get("yaml"); tag != "" {
 			names = append(names, tag)
 		}
 	}

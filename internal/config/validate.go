@@ -83,7 +83,7 @@ func (v *validator) file(field, path string) {
 		v.fail(field, "name a readable file", "%s: %v", path, reason(err))
 		return
 	}
-	defer f.Close() //nolint:errcheck // nothing was written
+	defer func() { _ = f.Close() }()
 	if info, err := f.Stat(); err == nil && info.IsDir() {
 		v.fail(field, "name a file in it", "%s is a directory", path)
 	}
@@ -149,7 +149,7 @@ func (v *validator) size(field string, got, least, most Bytes) {
 func (v *validator) telemetry(t Telemetry) {
 	v.oneOf("telemetry.logLevel", t.LogLevel, "debug", "info", "warn", "error")
 	v.oneOf("telemetry.logFormat", t.LogFormat, "json", "text")
-	if s := t.DecisionLog.SampleAllows; !(s >= 0 && s <= 1) { //nolint:staticcheck // not-a-number must fail too
+	if s := t.DecisionLog.SampleAllows; !(s >= 0 && s <= 1) { // not-a-number must fail too
 		v.fail("telemetry.decisionLog.sampleAllows", "use a share from 0 (none) to 1 (all)", "%v is out of bounds", s)
 	}
 }

@@ -55,7 +55,8 @@ func expectedResponse(r *authz.Request, d *authz.Decision) *authv3.CheckResponse
 	if class == authz.ClassAllowed {
 		class = authz.ClassUnavailable
 	}
-	body, kind := "", authz.Header{Name: "grpc-status", Value: strconv.Itoa(class.GRPCStatus())}
+	var body string
+	kind := authz.Header{Name: "grpc-status", Value: strconv.Itoa(class.GRPCStatus())}
 	if r.IsGRPC() {
 		body = class.Title()
 	} else {
@@ -97,7 +98,8 @@ func options(headers []authz.Header) (out []*corev3.HeaderValueOption) {
 	for _, h := range headers {
 		o := &corev3.HeaderValueOption{Header: &corev3.HeaderValue{Key: h.Name, Value: h.Value}}
 		if names[h.Name] == 1 {
-			o.Append, o.AppendAction = wrapperspb.Bool(false), corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD
+			o.Append = wrapperspb.Bool(false) //nolint:staticcheck // versions of Envoy differ in which of the two they obey
+			o.AppendAction = corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD
 		}
 		out = append(out, o)
 	}

@@ -346,7 +346,7 @@ func TestHealthAndShutdown(t *testing.T) {
 
 func TestShutdownGivesUp(t *testing.T) {
 	entered := make(chan struct{})
-	s, addr := start(t, "127.0.0.1:0", Options{Checker: checkFunc(func(ctx context.Context, r *authz.Request) authz.Decision {
+	s, addr := start(t, "127.0.0.1:0", Options{Checker: checkFunc(func(ctx context.Context, _ *authz.Request) authz.Decision {
 		close(entered)
 		<-ctx.Done()
 		return authz.Deny(authz.ReasonDeadline, ctx.Err())

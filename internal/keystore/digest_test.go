@@ -1,6 +1,7 @@
 package keystore
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -23,7 +24,7 @@ func TestDigestText(t *testing.T) {
 		"hmac-sha256:" + sum, "hmac-sha256::" + sum, "hmac-sha256:a b:" + sum, "hmac-sha256:a:b:" + sum, "hmac-sha256:" + strings.Repeat("a", 65) + ":" + sum,
 		"pk_00000000000000000000000000000000000000000001zqVSB",
 	} {
-		if d, err := ParseDigest(text); err != errDigest || d != (Digest{}) {
+		if d, err := ParseDigest(text); !errors.Is(err, errDigest) || d != (Digest{}) {
 			t.Errorf("%q became %q, %v", text, d, err)
 		}
 	}
@@ -51,7 +52,7 @@ func TestDigestEqual(t *testing.T) {
 			t.Errorf("%v equals %v", a, b)
 		}
 	}
-	if !a.Equal(a) {
+	if same := a; !a.Equal(same) {
 		t.Error("it does not equal itself")
 	}
 }

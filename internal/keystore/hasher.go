@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"hash"
+	"slices"
 	"sync"
 
 	"github.com/postern-auth/postern/internal/authz"
@@ -80,11 +81,8 @@ func (h *Hasher) Only(ids ...string) *Hasher {
 		only.plain = only.plain || id == "" && h.plain
 	}
 	for _, m := range h.peppers {
-		for _, id := range ids {
-			if m.id == id {
-				only.peppers = append(only.peppers, m)
-				break
-			}
+		if slices.Contains(ids, m.id) {
+			only.peppers = append(only.peppers, m)
 		}
 	}
 	return only
@@ -140,7 +138,7 @@ func newMAC(p Pepper) *mac {
 }
 
 func (m *mac) digest(key authz.Secret) Digest {
-	k := m.pool.Get().(*keyed) //nolint:forcetypeassert // the pool holds nothing else
+	k := m.pool.Get().(*keyed) // the pool holds nothing else
 	k.text = append(k.text[:0], key...)
 	k.hash.Write(k.text)
 	clear(k.text)

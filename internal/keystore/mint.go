@@ -2,6 +2,7 @@ package keystore
 
 import (
 	"crypto/rand"
+	"encoding/binary"
 	"errors"
 	"hash/crc32"
 	"strings"
@@ -25,7 +26,7 @@ const base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 // digitValue gives a base62 digit's value, and -1 for other bytes.
 var digitValue = func() (values [256]int8) {
 	for i := range values {
-		values[i] = int8(strings.IndexByte(base62, byte(i))) //nolint:gosec // at most 61
+		values[i] = int8(strings.IndexByte(base62, byte(i))) // at most 61
 	}
 	return values
 }()
@@ -47,7 +48,7 @@ func mint(prefix string, random [32]byte) (authz.Secret, error) {
 	key = append(key, prefix...)
 	key = appendBase62(key, random[:], bodyLength)
 	sum := checksum(string(key))
-	key = appendBase62(key, []byte{byte(sum >> 24), byte(sum >> 16), byte(sum >> 8), byte(sum)}, checkLength)
+	key = appendBase62(key, binary.BigEndian.AppendUint32(nil, sum), checkLength)
 	return authz.Secret(key), nil
 }
 
@@ -66,7 +67,7 @@ func IsMinted(key authz.Secret) bool {
 		value := digitValue[numbers[i]]
 		foreign |= value
 		if i >= bodyLength {
-			claimed = claimed*62 + uint64(uint8(value)) //nolint:gosec // of no matter when it is negative
+			claimed = claimed*62 + uint64(uint8(value)) // of no matter when it is negative
 		}
 	}
 	return isPrefix(prefix) && foreign >= 0 && claimed == uint64(checksum(text[:len(text)-checkLength]))
@@ -98,7 +99,7 @@ func appendBase62(dst, number []byte, width int) []byte {
 		remainder := 0
 		for i, b := range number {
 			n := remainder<<8 | int(b)
-			number[i], remainder = byte(n/62), n%62 //nolint:gosec // remainder < 62, so n/62 < 256
+			number[i], remainder = byte(n/62), n%62 // remainder < 62, so n/62 < 256
 		}
 		dst = append(dst, base62[remainder])
 	}

@@ -2,6 +2,7 @@ package keystore
 
 import (
 	"encoding/hex"
+	"errors"
 	"regexp"
 	"strings"
 	"testing"
@@ -63,7 +64,7 @@ func TestMint(t *testing.T) {
 
 func TestMintRefusesPrefixes(t *testing.T) {
 	for _, prefix := range []string{"", "pk", "pk-", "p k_", "pk_é_", "a.b_", "pk_\n_", strings.Repeat("a", 32) + "_"} {
-		if key, err := Mint(prefix); err != errPrefix || key != "" {
+		if key, err := Mint(prefix); !errors.Is(err, errPrefix) || key != "" {
 			t.Errorf("%q: %q, %v", prefix, key.Reveal(), err)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"math/big"
 	"strings"
 	"testing"
@@ -269,7 +270,7 @@ func FuzzParsePublicKey(f *testing.F) {
 			t.Fatalf("%T, %v", public, err)
 		}
 		if err != nil {
-			if _, ok := err.(*SigningKeyError); !ok {
+			if _, ok := errors.AsType[*SigningKeyError](err); !ok {
 				t.Fatalf("%T", err)
 			}
 			return

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -105,7 +106,7 @@ func TestTooManyFiles(t *testing.T) {
 		write(t, filepath.Join(dir, "sub", fmt.Sprint(i)), "")
 	}
 	s := &scan{most: 3, watch: func(string) {}, seen: map[string]bool{}}
-	if err := s.directory(dir, dir, 0); err != errTooMany {
+	if err := s.directory(dir, dir, 0); !errors.Is(err, errTooMany) {
 		t.Errorf("got %v, want %v", err, errTooMany)
 	}
 }

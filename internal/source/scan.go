@@ -40,21 +40,21 @@ type found struct {
 // It calls watch with the real path of every directory in which a change is worth another look, more than once perhaps.
 func scanDirectory(root string, watch func(dir string)) ([]found, error) {
 	s := &scan{most: maxFiles, watch: watch, seen: map[string]bool{}}
-	real, err := filepath.EvalSymlinks(root)
+	target, err := filepath.EvalSymlinks(root)
 	if err != nil {
 		return nil, err
 	}
-	if real, err = filepath.Abs(real); err != nil {
+	if target, err = filepath.Abs(target); err != nil {
 		return nil, err
 	}
-	info, err := os.Stat(real)
+	info, err := os.Stat(target)
 	if err != nil {
 		return nil, err
 	}
 	if !info.IsDir() {
 		return nil, fmt.Errorf("%s is not a directory", root)
 	}
-	err = s.directory(root, real, 0)
+	err = s.directory(root, target, 0)
 	return s.files, err
 }
 
@@ -62,15 +62,15 @@ func scanDirectory(root string, watch func(dir string)) ([]found, error) {
 var errTooMany = fmt.Errorf("there are more than %d files: name a directory that holds resources only", maxFiles)
 
 // directory lists one directory. Its error is about the whole scan, or about this directory.
-func (s *scan) directory(path, real string, depth int) error {
-	if s.visited(real) {
+func (s *scan) directory(path, target string, depth int) error {
+	if s.visited(target) {
 		return nil
 	}
 	if depth > maxDepth {
 		return fmt.Errorf("directories are nested more than %d deep", maxDepth)
 	}
-	s.watch(real)
-	entries, err := os.ReadDir(real)
+	s.watch(target)
+	entries, err := os.ReadDir(target)
 	if err != nil {
 		return err
 	}
@@ -78,7 +78,7 @@ func (s *scan) directory(path, real string, depth int) error {
 		if strings.HasPrefix(e.Name(), ".") {
 			continue
 		}
-		err := s.entry(filepath.Join(path, e.Name()), filepath.Join(real, e.Name()), e, depth)
+		err := s.entry(filepath.Join(path, e.Name()), filepath.Join(target, e.Name()), e, depth)
 		switch {
 		case errors.Is(err, errTooMany):
 			return err
@@ -89,14 +89,14 @@ func (s *scan) directory(path, real string, depth int) error {
 	return nil
 }
 
-func (s *scan) entry(path, real string, e fs.DirEntry, depth int) error {
+func (s *scan) entry(path, target string, e fs.DirEntry, depth int) error {
 	info, err := e.Info()
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // removed a moment ago
 	}
 	if err == nil && info.Mode()&fs.ModeSymlink != 0 {
-		if real, err = filepath.EvalSymlinks(real); err == nil {
-			info, err = os.Stat(real)
+		if target, err = filepath.EvalSymlinks(target); err == nil {
+			info, err = os.Stat(target)
 		}
 	}
 	switch {
@@ -106,8 +106,8 @@ func (s *scan) entry(path, real string, e fs.DirEntry, depth int) error {
 		}
 		return err
 	case info.IsDir():
-		return s.directory(path, real, depth+1)
-	case s.visited(real):
+		return s.directory(path, target, depth+1)
+	case s.visited(target):
 		return nil
 	case !info.Mode().IsRegular():
 		if !isResource(path) {
@@ -118,16 +118,16 @@ func (s *scan) entry(path, real string, e fs.DirEntry, depth int) error {
 		return errTooMany
 	}
 	if e.Type()&fs.ModeSymlink != 0 {
-		s.watch(filepath.Dir(real))
+		s.watch(filepath.Dir(target))
 	}
 	s.files = append(s.files, found{path: path, info: info})
 	return nil
 }
 
 // visited reports whether the real path was there before, and remembers it.
-func (s *scan) visited(real string) bool {
-	was := s.seen[real]
-	s.seen[real] = true
+func (s *scan) visited(target string) bool {
+	was := s.seen[target]
+	s.seen[target] = true
 	return was
 }
 

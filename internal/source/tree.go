@@ -164,21 +164,23 @@ func content(f found) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer in.Close()
+	defer func() { _ = in.Close() }()
 	return io.ReadAll(io.LimitReader(in, maxFile)) // it may have grown; then it is read again
 }
 
 // isData reports whether a JSON file says nothing of a kind: it is then something that resources refer to, a JWK Set
 // say.
 func isData(path string, data []byte) bool {
-	var head struct{ APIVersion, Kind json.RawMessage }
+	var head struct {
+		APIVersion json.RawMessage `json:"apiVersion"`
+		Kind       json.RawMessage `json:"kind"`
+	}
 	return filepath.Ext(path) == ".json" && json.Unmarshal(data, &head) == nil && head.APIVersion == nil && head.Kind == nil
 }
 
 // unreadable stands for the documents of a file that cannot be read.
 func unreadable(path string, err error) v1alpha1.Document {
-	var cause *fs.PathError
-	if errors.As(err, &cause) {
+	if cause, ok := errors.AsType[*fs.PathError](err); ok {
 		err = cause.Err // the path is said already
 	}
 	return v1alpha1.Document{

@@ -64,8 +64,8 @@ func (w *watcher) addFile(path string) {
 		return
 	}
 	dir := filepath.Dir(path)
-	if real, err := filepath.EvalSymlinks(dir); err == nil {
-		dir = real // fsnotify knows each directory by one name
+	if target, err := filepath.EvalSymlinks(dir); err == nil {
+		dir = target // fsnotify knows each directory by one name
 	}
 	if w.names[dir] == nil {
 		w.names[dir] = map[string]bool{}

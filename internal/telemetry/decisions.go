@@ -160,7 +160,7 @@ func (c *decisions) collect(ch chan<- prometheus.Metric, id ruleID, t *tally) {
 		if n == 0 {
 			continue
 		}
-		reason := authz.Reason(i / 2) //nolint:gosec // an index of authz.Reasons
+		reason := authz.Reason(i / 2) // an index of authz.Reasons
 		ch <- prometheus.MustNewConstMetric(c.desc, prometheus.CounterValue, float64(n),
 			id.policy, id.rule, verdict(reason, i%2 == 1), reason.String())
 	}

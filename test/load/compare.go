@@ -60,7 +60,7 @@ const (
 	slice  = 200 * time.Millisecond // how long one side is asked before it is the other's turn
 )
 
-// compare measures both sides in slices that follow each other as A B B A, so that what else the machine does meanwhile
+// compare measures both sides in slices that follow each other as ABBA, so that what else the machine does meanwhile
 // meets both alike.
 func compare(ctx context.Context, p plan, base, subject side) (c comparison, err error) {
 	var sides [2]*runner

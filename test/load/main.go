@@ -60,7 +60,7 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 	if err != nil {
 		return err
 	}
-	print, known := map[string]func(io.Writer, []result) error{"text": printTable, "json": printJSON}[*format]
+	write, known := map[string]func(io.Writer, []result) error{"text": printTable, "json": printJSON}[*format]
 	switch {
 	case !known:
 		return fmt.Errorf("-o %s: use text or json", *format)
@@ -71,7 +71,7 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := print(out, results); err != nil {
+	if err := write(out, results); err != nil {
 		return err
 	}
 	if *readme != "" {

@@ -111,7 +111,7 @@ func writeMarkdown(path string, results []result) error {
 	text, err := os.ReadFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return os.WriteFile(path, []byte(tableBegin+markdown(results)+tableEnd+"\n"), 0o644) //nolint:gosec // for everybody
+		return os.WriteFile(path, []byte(tableBegin+markdown(results)+tableEnd+"\n"), 0o644) // for everybody
 	case err != nil:
 		return err
 	}
@@ -120,5 +120,5 @@ func writeMarkdown(path string, results []result) error {
 	if !begun || !ended {
 		return fmt.Errorf("%s: %w", path, errNoMarkers)
 	}
-	return os.WriteFile(path, []byte(before+tableBegin+markdown(results)+tableEnd+after), 0o644) //nolint:gosec // for everybody
+	return os.WriteFile(path, []byte(before+tableBegin+markdown(results)+tableEnd+after), 0o644) // for everybody
 }

@@ -52,7 +52,7 @@ func (p *programs) buildAlwaysYes(ctx context.Context) error {
 		return err
 	}
 	p.alwaysYes = filepath.Join(p.dir, "alwaysyes")
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", p.alwaysYes, "./test/load/alwaysyes") //nolint:gosec // our own
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", p.alwaysYes, "./test/load/alwaysyes")
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("go build ./test/load/alwaysyes: %w\n%s", err, out)

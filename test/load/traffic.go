@@ -24,7 +24,7 @@ func withKeys(keys, hosts []string) traffic {
 		if err != nil {
 			return nil, err
 		}
-		random := rand.New(rand.NewPCG(uint64(worker), 1)) //nolint:gosec // any choice will do
+		random := rand.New(rand.NewPCG(uint64(worker), 1)) // any choice will do
 		return func() []byte {
 			m.fill(key, keys[random.IntN(len(keys))])
 			m.fill(host, hosts[random.IntN(len(hosts))])
@@ -41,7 +41,7 @@ func withTokens(tokens []string, host string) traffic {
 		if err != nil {
 			return nil, err
 		}
-		random := rand.New(rand.NewPCG(uint64(worker), 2)) //nolint:gosec // any choice will do
+		random := rand.New(rand.NewPCG(uint64(worker), 2)) // any choice will do
 		return func() []byte {
 			m.fill(hole, tokens[random.IntN(len(tokens))])
 			return m.bytes
@@ -63,7 +63,7 @@ func withNewTokens(i *issuer, host string) traffic {
 			return nil, err
 		}
 		return func() []byte {
-			token, err := i.token(rand.Uint64(), now) //nolint:gosec // any number will do
+			token, err := i.token(rand.Uint64(), now) // any number will do
 			if err != nil {
 				panic(err) // it worked a moment ago
 			}
@@ -77,7 +77,7 @@ func withNewTokens(i *issuer, host string) traffic {
 func withSignatures(keyID string, secret []byte, host string) traffic {
 	return func(int) (func() []byte, error) {
 		s := newSigner(keyID, secret, host, paymentsPath, paymentQuery)
-		s.n = rand.Uint64() //nolint:gosec // where the nonces of a worker begin
+		s.n = rand.Uint64() // where the nonces of a worker begin
 		input, signature := s.next(time.Now())
 		inputHole, signatureHole := placeholder("I", len(input)), placeholder("S", len(signature))
 		m, err := newMessage(host, paymentsPath+"?"+paymentQuery,
@@ -99,7 +99,7 @@ func tokens(i *issuer, n int) ([]string, error) {
 	list := make([]string, n)
 	for j := range list {
 		var err error
-		if list[j], err = i.token(uint64(j), time.Now()); err != nil { //nolint:gosec // not negative
+		if list[j], err = i.token(uint64(j), time.Now()); err != nil {
 			return nil, fmt.Errorf("signing a token: %w", err)
 		}
 	}

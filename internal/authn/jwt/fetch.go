@@ -70,8 +70,7 @@ func (w *web) get(ctx context.Context, address string) (*document, error) {
 	req.Header.Set("User-Agent", "postern")
 	resp, err := client.Do(req)
 	if err != nil {
-		var withAddress *url.Error
-		if errors.As(err, &withAddress) {
+		if withAddress, ok := errors.AsType[*url.Error](err); ok {
 			err = withAddress.Err
 		}
 		return nil, err

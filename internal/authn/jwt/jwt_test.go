@@ -113,9 +113,13 @@ func (s *signer) jwk() object {
 	case *rsa.PublicKey:
 		k["kty"], k["n"], k["e"] = "RSA", b64(public.N.Bytes()), "AQAB"
 	case *ecdsa.PublicKey:
-		size := (public.Curve.Params().BitSize + 7) / 8
+		point, err := public.Bytes() // 4, x, y
+		if err != nil {
+			panic(err)
+		}
+		size := len(point) / 2
 		k["kty"], k["crv"] = "EC", public.Curve.Params().Name
-		k["x"], k["y"] = b64(public.X.FillBytes(make([]byte, size))), b64(public.Y.FillBytes(make([]byte, size)))
+		k["x"], k["y"] = b64(point[1:1+size]), b64(point[1+size:])
 	case ed25519.PublicKey:
 		k["kty"], k["crv"], k["x"] = "OKP", "Ed25519", b64(public)
 	}

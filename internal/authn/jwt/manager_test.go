@@ -30,15 +30,15 @@ func newProvider(t *testing.T, jwks string) *provider {
 	p := &provider{}
 	p.jwks.Store(&jwks)
 	p.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch {
-		case r.URL.Path == "/keys":
+		switch r.URL.Path {
+		case "/keys":
 			p.fetches.Add(1)
 			if p.down.Load() {
 				http.Error(w, "down", http.StatusServiceUnavailable)
 				return
 			}
 			_, _ = io.WriteString(w, *p.jwks.Load())
-		case r.URL.Path == "/.well-known/openid-configuration":
+		case "/.well-known/openid-configuration":
 			_, _ = io.WriteString(w, toJSON(object{"issuer": p.URL, "jwks_uri": p.URL + "/keys"}))
 		default:
 			http.NotFound(w, r)

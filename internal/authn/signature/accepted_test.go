@@ -15,8 +15,8 @@ import (
 
 // TestAccepted has the ways in which a good request may differ from the plainest one.
 func TestAccepted(t *testing.T) {
-	replace := func(name, old, new string) func(*authz.Request) {
-		return func(r *authz.Request) { setHeader(r, name, strings.Replace(header(r, name), old, new, 1)) }
+	replace := func(name, from, to string) func(*authz.Request) {
+		return func(r *authz.Request) { setHeader(r, name, strings.Replace(header(r, name), from, to, 1)) }
 	}
 	emptyBody := func(q *SignRequest) {
 		q.Body, q.Cover = nil, []string{"@method", "@target-uri", "content-digest"}

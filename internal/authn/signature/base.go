@@ -40,7 +40,8 @@ func (o origin) appendBase(r *authz.Request, c *claim, n int, buf []byte) (base 
 		}
 		buf = append(buf, c.params[k.from:k.to]...)
 		buf = append(buf, ": "...)
-		start, joined := len(buf), false
+		start := len(buf)
+		var joined bool
 		if buf, joined, err = o.appendValue(buf, r, k, n == 1); err == nil && !isText(buf[start:]) {
 			err = errBytes
 		}

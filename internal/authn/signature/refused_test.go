@@ -16,12 +16,12 @@ import (
 
 // TestRefused has, for each reason to refuse a request, requests that are good but for one thing.
 func TestRefused(t *testing.T) {
-	input := func(old, new string) func(*authz.Request) {
+	input := func(from, to string) func(*authz.Request) {
 		return func(r *authz.Request) {
 			was := header(r, "signature-input")
-			setHeader(r, "signature-input", strings.Replace(was, old, new, 1))
+			setHeader(r, "signature-input", strings.Replace(was, from, to, 1))
 			if header(r, "signature-input") == was {
-				panic("nothing replaced: " + old)
+				panic("nothing replaced: " + from)
 			}
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -123,13 +124,13 @@ func TestUnknownKeyCostsTheSame(t *testing.T) {
 		"nobody": errUnknown, "elsewhere": errApp, "fits-nothing": errAlgorithm, "test-shared-secret": errWrong,
 	} {
 		w := newWork()
-		if got := s.candidates(store[id], w); got != want {
+		if got := s.candidates(store[id], w); !errors.Is(got, want) {
 			t.Errorf("%s: refused with %v, want %v", id, got, want)
 		}
 		if len(w.keys) != 1 || w.keys[0].algorithm.name != "hmac-sha256" {
 			t.Errorf("%s: tries %v", id, w.keys)
 		}
-		if (w.keys[0].key == s.dummy) != (want != errWrong) {
+		if (w.keys[0].key == s.dummy) == errors.Is(want, errWrong) {
 			t.Errorf("%s: tries %v", id, w.keys[0].key)
 		}
 		w.release()

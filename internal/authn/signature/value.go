@@ -139,7 +139,7 @@ func appendMember(buf []byte, r *authz.Request, name, key string) ([]byte, error
 // appendQueryParam appends the value of the one query parameter of that name (RFC 9421 section 2.2.8). Names and
 // values are read as a form and written in one encoding, and compared in that.
 func appendQueryParam(buf []byte, query, want string) ([]byte, error) {
-	found, ok := false, false
+	var found, ok bool
 	for query != "" {
 		var param string
 		param, query, _ = strings.Cut(query, "&")
@@ -174,10 +174,10 @@ const upperHex = "0123456789ABCDEF"
 func appendReencoded(buf []byte, s string) ([]byte, bool) {
 	for i := 0; i < len(s); i++ {
 		c := s[i]
-		switch {
-		case c == '+':
+		switch c {
+		case '+':
 			c = ' '
-		case c == '%':
+		case '%':
 			if i+2 >= len(s) || !isHex(s[i+1]) || !isHex(s[i+2]) {
 				return buf, false
 			}

@@ -77,7 +77,7 @@ func TestBases(t *testing.T) {
 			r.Scheme = scheme
 		}
 		got := ""
-		for _, text := range strings.Split(strings.TrimSpace(file("cover")), "\n") {
+		for text := range strings.SplitSeq(strings.TrimSpace(file("cover")), "\n") {
 			line, err := baseLine(r, text)
 			if err != nil {
 				t.Fatal(err)

@@ -95,7 +95,7 @@ func (s *scheme) candidates(keys []*keystore.Key, w *work) error {
 	var refusal error = errUnknown
 	for _, k := range keys {
 		if !s.apps.Accepts(k.App) {
-			if refusal == errUnknown {
+			if errors.Is(refusal, errUnknown) {
 				refusal = errApp
 			}
 			continue

@@ -39,7 +39,7 @@ func TestAReadKeepsItsOwnID(t *testing.T) {
 // careless is a store that compares ids without regard to case.
 type careless struct{ keystore.Store }
 
-func (c careless) BySigningID(ctx context.Context, id string) ([]*keystore.Key, error) {
+func (c careless) BySigningID(ctx context.Context, _ string) ([]*keystore.Key, error) {
 	return c.Store.BySigningID(ctx, "alice")
 }
 

@@ -50,7 +50,7 @@ func (s *Store) read(ctx context.Context, known bool, q question) (*answer, erro
 		if r.Err != nil {
 			return nil, r.Err
 		}
-		return r.Val.(*answer), nil //nolint:forcetypeassert // fly returns nothing else
+		return r.Val.(*answer), nil // fly returns nothing else
 	case <-enough:
 		s.failed()
 		return nil, errSlow

@@ -146,7 +146,7 @@ func TestManyKeys(t *testing.T) {
 		if err != nil || k.App.Name != apps[i].Name || k.Principal.App != "shop/"+apps[i].Name {
 			t.Fatalf("%d: %v, %v", i, k, err)
 		}
-		if k, err := s.ByDigest(context.Background(), keystore.Digest{Sum: sha256.Sum256(fmt.Appendf(nil, "other %d", i))}); err != keystore.ErrNotFound {
+		if k, err := s.ByDigest(context.Background(), keystore.Digest{Sum: sha256.Sum256(fmt.Appendf(nil, "other %d", i))}); !errors.Is(err, keystore.ErrNotFound) {
 			t.Fatalf("%d: %v, %v", i, k, err)
 		}
 	}

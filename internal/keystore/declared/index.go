@@ -17,7 +17,7 @@ type index struct {
 }
 
 func newIndex(capacity int) *index {
-	size := max(1<<bits.Len(uint(2*capacity)), 2) //nolint:gosec // not negative
+	size := max(1<<bits.Len(uint(2*capacity)), 2)
 	return &index{keys: make([]keystore.Key, 0, capacity), slots: make([]uint32, size), mask: uint64(size) - 1}
 }
 
@@ -28,7 +28,7 @@ func (x *index) add(k keystore.Key) *keystore.Key {
 		at = (at + 1) & x.mask
 	}
 	x.keys = append(x.keys, k)
-	x.slots[at] = uint32(len(x.keys)) //nolint:gosec // four billion keys do not fit in memory
+	x.slots[at] = uint32(len(x.keys)) // four billion keys do not fit in memory
 	return &x.keys[len(x.keys)-1]
 }
 

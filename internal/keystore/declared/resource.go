@@ -89,8 +89,7 @@ func (c *converter) signing(i int, r *v1alpha1.SigningCredential) *keystore.Sign
 		c.errorf(i, "signing", "give it exactly one of secret and publicKey", "it is not clear what the key is")
 		return nil
 	}
-	var problem *keystore.SigningKeyError
-	if errors.As(err, &problem) {
+	if problem, ok := errors.AsType[*keystore.SigningKeyError](err); ok {
 		c.errorf(i, at, problem.Remedy, "%s", problem.Message)
 	}
 	return key

@@ -23,13 +23,11 @@ func Keys() []*keystore.Key {
 	from := time.Date(2026, 10, 1, 0, 0, 0, 0, time.UTC)
 	until := time.Date(2027, 1, 31, 23, 59, 59, 0, time.UTC)
 	secret := authz.Secret("bytes \x00\xff\n of a secret")
-	public := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)).Public().(ed25519.PublicKey) //nolint:forcetypeassert,errcheck // it is
+	public := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)).Public().(ed25519.PublicKey)
 
 	peppered := Digest("peppered")
 	peppered.Pepper = "p1"
-	key := func(app *keystore.App, name string, scopes []string, k keystore.Key) *keystore.Key {
-		return keystore.NewKey(app, name, scopes, k)
-	}
+	key := keystore.NewKey
 	return []*keystore.Key{
 		key(acme, "current", nil, keystore.Key{Digest: Digest("current"), NotBefore: from, ExpiresAt: until}),
 		key(acme, "narrow", []string{"orders:read"}, keystore.Key{Digest: Digest("narrow")}),

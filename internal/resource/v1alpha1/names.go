@@ -5,7 +5,7 @@ import "strings"
 // isDNSLabel reports whether s is a label as RFC 1123 defines it, in lower case.
 func isDNSLabel(s string) bool {
 	for i := range len(s) {
-		if c := s[i]; !('a' <= c && c <= 'z') && !isDigit(c) && (c != '-' || i == 0 || i == len(s)-1) {
+		if c := s[i]; !isLower(c) && !isDigit(c) && (c != '-' || i == 0 || i == len(s)-1) {
 			return false
 		}
 	}
@@ -17,7 +17,7 @@ func isDNSLabel(s string) bool {
 func isDNSName(s string) bool {
 	for i := range len(s) {
 		c, edge := s[i], i == 0 || i == len(s)-1 || s[i-1] == '.' || s[i+1] == '.'
-		if !('a' <= c && c <= 'z') && !isDigit(c) && (c != '-' && c != '.' || edge) {
+		if !isLower(c) && !isDigit(c) && (c != '-' && c != '.' || edge) {
 			return false
 		}
 	}
@@ -57,7 +57,7 @@ func isIdentifier(s string) bool {
 // isCode reports whether s can be a machine-readable code in an answer.
 func isCode(s string) bool {
 	for i := range len(s) {
-		if c := s[i]; !('a' <= c && c <= 'z') && !isDigit(c) && c != '_' {
+		if c := s[i]; !isLower(c) && !isDigit(c) && c != '_' {
 			return false
 		}
 	}

@@ -85,6 +85,7 @@ func child(n *yaml.Node, step string) (at, value *yaml.Node) {
 		if i, err := strconv.Atoi(step); err == nil && 0 <= i && i < len(n.Content) {
 			return n.Content[i], n.Content[i]
 		}
+	default: // it has no children
 	}
 	return nil, nil
 }

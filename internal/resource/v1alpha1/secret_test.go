@@ -1,6 +1,9 @@
 package v1alpha1
 
-import "testing"
+import (
+	"errors"
+	"testing"
+)
 
 func TestSecretSourceDecode(t *testing.T) {
 	for _, tc := range []struct {
@@ -21,7 +24,7 @@ func TestSecretSourceDecode(t *testing.T) {
 		{SecretBase64, "c2-_", "", errNotBase64},
 	} {
 		got, err := (&SecretSource{Encoding: tc.encoding}).Decode([]byte(tc.text))
-		if string(got) != tc.want || err != tc.err {
+		if string(got) != tc.want || !errors.Is(err, tc.err) {
 			t.Errorf("%s %q: got %q, %v; want %q, %v", tc.encoding, tc.text, got, err, tc.want, tc.err)
 		}
 	}

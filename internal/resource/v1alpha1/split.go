@@ -1,6 +1,9 @@
 package v1alpha1
 
-import "bytes"
+import (
+	"bytes"
+	"strings"
+)
 
 // part is where one document stands in its file, with its marker.
 type part struct {
@@ -49,7 +52,7 @@ func lineLength(data []byte) int {
 // isMarker reports whether the line begins with the marker as a word of its own.
 func isMarker(line []byte, marker string) bool {
 	rest, ok := bytes.CutPrefix(line, []byte(marker))
-	return ok && (len(rest) == 0 || bytes.IndexByte([]byte(" \t\r\n"), rest[0]) >= 0)
+	return ok && (len(rest) == 0 || strings.IndexByte(" \t\r\n", rest[0]) >= 0)
 }
 
 // hasContent reports whether anything but comments and markers is in the text.

@@ -90,7 +90,9 @@ func (c *checker) jwks(at path, j *JWKSSource) {
 		c.file(at.dot("file"), j.File)
 	}
 	if j.Inline != "" {
-		var set struct{ Keys []json.RawMessage }
+		var set struct {
+			Keys []json.RawMessage `json:"keys"`
+		}
 		if err := json.Unmarshal([]byte(j.Inline), &set); err != nil || len(set.Keys) == 0 {
 			c.errorf(at.dot("inline"), `write the set as JSON text: '{"keys": [ … ]}'`, "is not a JWK Set with at least one key")
 		}

@@ -196,7 +196,8 @@ func canonicalOrigin(text string) string {
 	if err != nil || strings.HasSuffix(u.Host, ":") {
 		return ""
 	}
-	if port := u.Port(); port != "" && !(port == "443" && u.Scheme == "https") && !(port == "80" && u.Scheme == "http") {
+	usual := map[string]string{"https": "443", "http": "80"}
+	if port := u.Port(); port != "" && port != usual[u.Scheme] {
 		host += ":" + port
 	}
 	return u.Scheme + "://" + host
