@@ -12,12 +12,13 @@ import (
 type challenges struct {
 	plain   []string
 	refused [][]string // by scheme: for a caller whose credential for it was refused
+	lacking [][]string // by alternative: for a caller who lacks a scope of it
 	headers []authz.Header
 }
 
 // newChallenges renders the challenges of a requirement, and those of its alternatives for callers who lack a scope.
-func newChallenges(q *requirement, realm string) challenges {
-	c := challenges{refused: make([][]string, len(q.schemes))}
+func newChallenges(q *requirement, realm string) *challenges {
+	c := &challenges{refused: make([][]string, len(q.schemes))}
 	each := make([]authz.Challenge, len(q.schemes))
 	for i, s := range q.schemes {
 		each[i] = s.Authenticator.Challenge(cmp.Or(s.Realm, realm))
@@ -44,7 +45,7 @@ func newChallenges(q *requirement, realm string) challenges {
 				lacking = append(lacking, each[t.scheme].With("error", "insufficient_scope").With("scope", a.scopes().String()))
 			}
 		}
-		a.lacking = render(lacking)
+		c.lacking = append(c.lacking, render(lacking))
 	}
 	return c
 }

@@ -56,6 +56,7 @@ type rule struct {
 type settings struct {
 	shadow      bool
 	requirement *requirement
+	challenges  *challenges
 	conditions  []condition
 	identity    []identityHeader
 	origins     []string // whose preflight requests pass
@@ -71,6 +72,7 @@ type report func(field, remedy string, err error)
 type job struct {
 	env     *expr.Env
 	values  map[string]*expr.Value // the defaults' values, compiled before
+	shared  *shared
 	resolve resolver
 	doc     *Document
 	routes  bool // only the routes are to be had, to be denied
@@ -142,7 +144,7 @@ func (j *job) hosts(names []string) []hostPattern {
 var errNoSecurity = errors.New("nothing says who may pass")
 
 func (j *job) rule(p *policy, in *v1alpha1.Rule, field string, base settings) {
-	r := &rule{policy: p, name: in.Name, settings: base}
+	r := &rule{policy: p, name: one(in.Name), settings: base}
 	p.rules = append(p.rules, r)
 	j.matches(p, r, in.Match, field)
 	if j.routes {
@@ -188,13 +190,14 @@ func (j *job) settings(p *policy, in *v1alpha1.Requirements, field string, s set
 		if len(p.hosts) > 0 {
 			realm = p.hosts[0].String()
 		}
-		s.requirement = compileRequirement(in.Security, realm, j.resolve, j.at(field+".security"))
+		s.requirement = j.shared.requirement(in.Security, j.resolve, j.at(field+".security"))
+		s.challenges = newChallenges(s.requirement, realm)
 	}
 	if in.Authorize != nil {
 		s.conditions = compileConditions(in.Authorize, p.namespace, j.env, j.at(field+".authorize"))
 	}
 	if in.Identity != nil {
-		s.identity = compileIdentity(in.Identity.Headers, j.value, j.at(field+".identity.headers"))
+		s.identity = j.shared.identity(in.Identity.Headers, j.value, j.at(field+".identity.headers"))
 		for _, h := range in.Identity.Headers {
 			p.declared = append(p.declared, strings.ToLower(h.Name))
 		}

@@ -13,6 +13,7 @@ import (
 type Compiler struct {
 	env      *expr.Env
 	values   map[string]*expr.Value // of the default identity headers
+	shared   *shared                // of the compilation under way
 	reserved *reserved              // the default identity headers
 	states   map[string]*state      // by policy
 	hosts    map[hostPattern]*host  // those of the last Set that had no conflicts
@@ -39,6 +40,7 @@ func NewCompiler() (*Compiler, error) {
 // Compile makes a Set. The errors are everything that is wrong with the objects now, but for what Err of their
 // documents says already; none of them keeps the Set from being used.
 func (c *Compiler) Compile(in Input) (*Set, []*v1alpha1.Error) {
+	c.shared = newShared()
 	states := make(map[string]*state, len(in.Policies))
 	var errs []*v1alpha1.Error
 	lost := make(map[string]bool) // files with a document that nobody can tell the name of

@@ -90,9 +90,9 @@ func (f *found) deny(r *authz.Request, v verdict, ps *proofs) authz.Decision {
 	d := authz.Deny(v.reason, v.err)
 	switch {
 	case v.reason == authz.ReasonMissingScope:
-		d.Challenges = v.alternative.lacking
+		d.Challenges = f.rule.challenges.lacking[v.alternative.index]
 	case v.reason.Class() == authz.ClassUnauthenticated:
-		c := &f.rule.requirement.challenges
+		c := f.rule.challenges
 		d.Challenges, d.ResponseHeaders = c.plain, c.headers
 		if v.scheme >= 0 {
 			d.Challenges = c.refused[v.scheme]

@@ -24,7 +24,7 @@ func compileIdentity(list []v1alpha1.IdentityHeader, compile func(string) (*expr
 			fail(fmt.Sprintf("[%d].value", i), remedyCEL, err)
 			continue
 		}
-		headers = append(headers, identityHeader{strings.ToLower(item.Name), value})
+		headers = append(headers, identityHeader{one(strings.ToLower(item.Name)), value})
 	}
 	return headers
 }

@@ -13,15 +13,15 @@ import (
 
 // match is one alternative of a rule's match list, the unit that routers hold.
 type match struct {
-	rule  *rule
-	field string // "spec.rules[1].match[0]", for messages
-	order int    // position in the policy
-	loose bool   // entered for the loose reading only, see pathPattern.loose
-
+	rule    *rule
 	path    pathPattern
+	loose   bool // entered for the loose reading only, see pathPattern.loose
 	methods []string
 	headers []headerValue
 	sources []netip.Prefix
+
+	order int    // position in the policy
+	field string // "spec.rules[1].match[0]", for messages
 }
 
 // headerValue is a header that must occur once, with this value.
@@ -98,6 +98,7 @@ func (m *match) compile(in *v1alpha1.Match, fail report) {
 	if err != nil {
 		fail(field, "correct the pattern", err)
 	}
+	path.text = one(path.text)
 	m.path = path
 	m.methods = slices.Compact(slices.Sorted(slices.Values(in.Methods)))
 	for _, h := range in.Headers {

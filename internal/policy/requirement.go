@@ -17,7 +17,6 @@ const maxSchemes = 16
 type requirement struct {
 	schemes      []namedScheme // each once; terms refer to them by index
 	alternatives []alternative
-	challenges   challenges
 }
 
 // namedScheme is a scheme by the name that the policy uses.
@@ -29,8 +28,8 @@ type namedScheme struct {
 // alternative holds if every term does. Without terms it is anonymous access.
 type alternative struct {
 	terms     []term
-	principal int      // index of the scheme whose principal is the caller
-	lacking   []string // challenges for a caller who lacks a scope
+	index     int // in the requirement
+	principal int // index of the scheme whose principal is the caller
 }
 
 // term is one scheme of an alternative and the scopes that it must prove.
@@ -45,7 +44,7 @@ var errTooManySchemes = fmt.Errorf("more than %d different schemes", maxSchemes)
 type resolver func(name string) (*Scheme, error)
 
 // compileRequirement compiles a security list. Errors are reported with the field inside the list.
-func compileRequirement(list []v1alpha1.SecurityRequirement, realm string, resolve resolver, fail report) *requirement {
+func compileRequirement(list []v1alpha1.SecurityRequirement, resolve resolver, fail report) *requirement {
 	q := &requirement{}
 	if len(list) == 0 {
 		fail("", "name schemes; [{}] lets everybody in", errNoSecurity)
@@ -61,6 +60,7 @@ func compileRequirement(list []v1alpha1.SecurityRequirement, realm string, resol
 			a.terms = append(a.terms, term{q.index(name, scheme), authz.NewScopes(item[name]...).List()})
 		}
 		if len(a.terms) == len(item) { // never {} out of an item whose schemes are missing
+			a.index = len(q.alternatives)
 			q.alternatives = append(q.alternatives, a)
 		}
 	}
@@ -69,7 +69,6 @@ func compileRequirement(list []v1alpha1.SecurityRequirement, realm string, resol
 		return &requirement{}
 	}
 	q.order()
-	q.challenges = newChallenges(q, realm)
 	return q
 }
 

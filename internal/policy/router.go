@@ -2,10 +2,11 @@ package policy
 
 import "slices"
 
-// router finds the best match for a path. Exact paths are in a map, templates and prefixes in a tree by segment, so
-// that the work does not grow with the number of rules; only regular expressions are tried one by one.
+// router finds the best match for a path. A few matches are tried one by one: they lie side by side in memory. Of many,
+// exact paths are in a map, templates and prefixes in a tree by segment, so that the work does not grow with the number
+// of rules; only regular expressions are tried one by one there.
 type router struct {
-	all   []*match // every match, the one that wins first
+	all   []match // every match, the one that wins first
 	exact map[string][]*match
 	tree  node
 	regex []*match
@@ -22,10 +23,25 @@ type node struct {
 	slashes   []*match // prefixes that end in the slash after here
 }
 
+// few is how many matches are tried one by one.
+const few = 8
+
 // newRouter makes a router of matches.
 func newRouter(matches []*match) *router {
-	r := &router{all: slices.SortedFunc(slices.Values(matches), (*match).compare)}
-	for _, m := range r.all {
+	r := &router{all: make([]match, 0, len(matches))}
+	for _, m := range slices.SortedFunc(slices.Values(matches), (*match).compare) {
+		r.all = append(r.all, *m)
+	}
+	if len(r.all) > few {
+		r.index()
+	}
+	return r
+}
+
+// index enters the matches into the maps and the tree.
+func (r *router) index() {
+	for i := range r.all {
+		m := &r.all[i]
 		switch m.path.kind {
 		case pathExact:
 			if r.exact == nil {
@@ -42,11 +58,23 @@ func newRouter(matches []*match) *router {
 			r.any = append(r.any, m)
 		}
 	}
-	return r
 }
 
 // find returns the best match for the path in one of its readings, nil if there is none.
 func (r *router) find(p *probe, path string, loose bool) *match {
+	if len(r.all) > few {
+		return r.search(p, path, loose)
+	}
+	for i := range r.all {
+		if m := &r.all[i]; (loose || !m.loose) && m.path.matches(path) && m.holds(p) {
+			return m
+		}
+	}
+	return nil
+}
+
+// search is find by the maps and the tree.
+func (r *router) search(p *probe, path string, loose bool) *match {
 	if m := pick(r.exact[path], p, loose); m != nil {
 		return m
 	}
@@ -66,8 +94,8 @@ func (r *router) find(p *probe, path string, loose bool) *match {
 
 // of returns the best match of one rule whose path fits, whatever else it asks for.
 func (r *router) of(rule *rule, path string, loose bool) *match {
-	for _, m := range r.all {
-		if m.rule == rule && (loose || !m.loose) && m.path.matches(path) {
+	for i := range r.all {
+		if m := &r.all[i]; m.rule == rule && (loose || !m.loose) && m.path.matches(path) {
 			return m
 		}
 	}

@@ -44,8 +44,9 @@ func TestRouterDeepPath(t *testing.T) {
 		matches = append(matches, &match{path: path, rule: &rule{policy: &policy{}}, order: len(matches)})
 	}
 	r := newRouter(matches)
+	r.index()
 	long := strings.Repeat("/a", 30_000)
-	if got := r.find(&probe{request: &authz.Request{}}, long, false); got != matches[2] {
+	if got := r.search(&probe{request: &authz.Request{}}, long, false); got == nil || got.rule != matches[2].rule {
 		t.Errorf("found %v", got)
 	}
 }
@@ -121,6 +122,9 @@ func FuzzRouter(f *testing.F) {
 			}
 		}
 		router := newRouter(matches)
+		if len(router.all) <= few {
+			router.index()
+		}
 		slices.SortStableFunc(matches, (*match).compare)
 		p := &probe{request: r, method: r.Method}
 		for _, reading := range []struct {
@@ -137,8 +141,13 @@ func FuzzRouter(f *testing.F) {
 					break
 				}
 			}
-			if got := router.find(p, reading.path, reading.loose); got != want {
-				t.Fatalf("%q of %q: got %v, want %v", reading.path, patterns, got, want)
+			for way, got := range map[string]*match{
+				"find":   router.find(p, reading.path, reading.loose),
+				"search": router.search(p, reading.path, reading.loose),
+			} {
+				if (got == nil) != (want == nil) || got != nil && (got.rule != want.rule || got.loose != want.loose) {
+					t.Fatalf("%s %q of %q: got %v, want %v", way, reading.path, patterns, got, want)
+				}
 			}
 		}
 	})

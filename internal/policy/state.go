@@ -49,7 +49,7 @@ func (c *Compiler) update(old *state, doc *Document, in *Input) *state {
 // of the version tried first stay in s.
 func (c *Compiler) try(s *state, doc *Document, in *Input) bool {
 	s.shared, s.schemes = in.SharedNamespace, make(map[string]*Scheme)
-	j := &job{env: c.env, values: c.values, doc: doc, routes: doc.Err != nil, unread: !routesRead(doc.Err)}
+	j := &job{env: c.env, values: c.values, shared: c.shared, doc: doc, routes: doc.Err != nil, unread: !routesRead(doc.Err)}
 	j.resolve = func(name string) (*Scheme, error) {
 		for _, ns := range []string{doc.Policy.Namespace, in.SharedNamespace} {
 			if ns == "" {

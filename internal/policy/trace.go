@@ -106,8 +106,8 @@ func (t *Trace) found(f *found, r *authz.Request) {
 		return
 	}
 	p := probe{request: r, method: f.method}
-	for _, m := range f.routes.all {
-		if m != f.match && !m.loose {
+	for i := range f.routes.all {
+		if m := &f.routes.all[i]; m != f.match && !m.loose {
 			t.Others = append(t.Others, OtherMatch{m.rule.policy.name, m.rule.name, m.path.String(), m.why(&p, f.match)})
 		}
 	}
