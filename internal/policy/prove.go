@@ -64,7 +64,7 @@ func (q *requirement) prove(ctx context.Context, r *authz.Request, ps *proofs, t
 	return v
 }
 
-// extract asks the scheme for its credential. What was found is kept with an error too, so that it can be stripped.
+// extract asks the scheme for its credential.
 func (p *proof) extract(r *authz.Request, a authz.Authenticator) {
 	p.credential, p.err = a.Extract(r)
 	switch {

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -145,6 +146,7 @@ func (s *Server) Run(ctx context.Context) error {
 
 // load puts a snapshot in force. The first must be without error.
 func (s *Server) load(snap source.Snapshot, stop context.CancelCauseFunc) {
+	defer s.recoverLoad(stop)
 	began := time.Now()
 	result := s.loader.load(snap)
 	if !s.ready.Load() && len(result.errors) > 0 {
@@ -170,6 +172,21 @@ func (s *Server) load(snap source.Snapshot, stop context.CancelCauseFunc) {
 		s.log.Info("ready")
 	}
 	settleMemory()
+}
+
+var errLoadPanicked = errors.New("reading the resources ended in a panic; see the log")
+
+// recoverLoad keeps what is in force when a resource trips a fault of ours: one bad object must not stop the rest.
+func (s *Server) recoverLoad(stop context.CancelCauseFunc) {
+	p := recover()
+	if p == nil {
+		return
+	}
+	s.log.Error("reading the resources ended in a panic", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+	s.tel.Reloaded(telemetry.Reload{Failed: true})
+	if !s.ready.Load() {
+		stop(errLoadPanicked)
+	}
 }
 
 // drain stops what serves, in the order that drops nothing.
