@@ -7,12 +7,15 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/postern-auth/postern/test/harness"
 )
 
 // show sends a step's request, prints it with its answer, and reports whether the answer was right.
 func (s *stage) show(ctx context.Context, out io.Writer, st step) bool {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
 	before := s.upstream.Hits()
 	r, err := st.request(ctx, s)
 	s.last = r
