@@ -25,7 +25,7 @@ import (
 
 const (
 	// unreadyDelay lets whoever balances load see that this replica is leaving before its connections do.
-	unreadyDelay = 500 * time.Millisecond
+	unreadyDelay = time.Second
 	// drainTime bounds how long checks under way may take to finish.
 	drainTime = 15 * time.Second
 	// closeTime bounds what comes after: the last scrape and the last lines of the decision log.
