@@ -141,7 +141,8 @@ type documents struct {
 	errors                  v1alpha1.Errors
 }
 
-// sorted sorts the documents. One without a name is no object, only an error.
+// sorted sorts the documents. One without a name is no object, only an error; but a policy that has lost its name still
+// says which routes to deny.
 func sorted(all []v1alpha1.Document) *documents {
 	d := &documents{}
 	for i := range all {
@@ -150,7 +151,7 @@ func sorted(all []v1alpha1.Document) *documents {
 			d.errors = append(d.errors, bad...)
 		}
 		switch {
-		case doc.Name == "":
+		case doc.Name == "" && doc.Policy == nil:
 		case doc.Kind == v1alpha1.KindApp:
 			d.apps = append(d.apps, doc)
 		case doc.Kind == v1alpha1.KindAuthScheme:
