@@ -85,13 +85,8 @@ deny, with a proper challenge.`,
   postern lint ./policies`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usagef("unknown command %q; `postern --help` lists the commands", args[0])
-			}
-			return nil
-		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Args:          onlyCommands,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.PersistentFlags().StringP("output", "o", "text", "output format: text or json")
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
@@ -102,7 +97,15 @@ deny, with a proper challenge.`,
 	return root
 }
 
-// noArgs and exactly make cobra's argument errors usage errors.
+// onlyCommands is for a command that does nothing by itself.
+func onlyCommands(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usagef("unknown command %q; `%s --help` lists the commands", args[0], cmd.CommandPath())
+	}
+	return nil
+}
+
+// noArgs and oneArg say what is wrong with the arguments as usage errors.
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
 		return usagef("%s takes no argument, got %q", cmd.CommandPath(), args[0])

@@ -21,7 +21,12 @@ lists what is wrong with file, line, object, field and remedy. Nothing is fetche
 Exit codes: 0 nothing wrong, 1 something is wrong, 2 bad usage.`,
 		Example: `  postern lint ./policies
   postern lint -c postern.yaml -o json`,
-		Args: cobra.MaximumNArgs(1),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return usagef("%s takes one directory, got %d arguments", cmd.CommandPath(), len(args))
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			asJSON, err := wantsJSON(cmd)
 			if err != nil {

@@ -41,10 +41,10 @@ func (f *requestFlags) read(cmd *cobra.Command, rawURL string) (*described, erro
 		return nil, usagef("%q is not an http or https URL; write one such as https://orders.example.com/orders/1", rawURL)
 	}
 	q := &described{method: f.method, url: u}
-	for _, h := range f.headers {
+	for i, h := range f.headers {
 		name, value, ok := strings.Cut(h, ":")
-		if !ok || strings.TrimSpace(name) == "" {
-			return nil, usagef("--header %q: write it as 'Name: value'", h)
+		if !ok || strings.TrimSpace(name) == "" { // not repeated in the message: it may hold a key
+			return nil, usagef("--header: number %d has no name and colon; write it as 'Name: value'", i+1)
 		}
 		q.headers = append(q.headers, authz.Header{Name: strings.TrimSpace(name), Value: strings.TrimSpace(value)})
 	}
@@ -70,7 +70,7 @@ func (f *requestFlags) body(cmd *cobra.Command) ([]byte, error) {
 	default:
 		body, err := os.ReadFile(file)
 		if err != nil {
-			return nil, usagef("--data: %w", err)
+			return nil, usagef("--data: %w; name a readable file, or leave out the '@' to send the text itself", err)
 		}
 		return body, nil
 	}

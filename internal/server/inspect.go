@@ -41,7 +41,7 @@ func Inspect(cfg *config.Config, fetch bool) (*Inspection, error) {
 	snap, err := source.ReadDir(cfg.Resources.Dir)
 	if err != nil {
 		i.Close()
-		return nil, fmt.Errorf("%w; name a directory with --resources", err)
+		return nil, fmt.Errorf("%w; name the directory of the resources", err)
 	}
 	l, err := newLoader(cfg, p)
 	if err != nil {
