@@ -29,6 +29,9 @@ func TestLoadPanics(t *testing.T) {
 	if !strings.Contains(log.String(), "reading the resources ended in a panic") {
 		t.Errorf("the log says %s", log.String())
 	}
+	if got := s.tel.Health.Degradation(); len(got) != 1 || got[0].Component != "resources" {
+		t.Errorf("degraded: %v", got)
+	}
 
 	s.ready.Store(false)
 	s.load(source.Snapshot{}, stop)

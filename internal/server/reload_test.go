@@ -131,6 +131,15 @@ func TestReloadError(t *testing.T) {
 	}
 	i.await("counted", func() bool { return i.metric(`postern_reload_total{result="failure"}`) == "1" })
 	i.wants(http.StatusOK, "x-any", "thing")
+	i.await("degraded", func() bool { return i.metric("postern_degraded") == "1" })
+	if code, body := i.get("/readyz"); code != http.StatusOK || !strings.Contains(body, `"component":"resources"`) {
+		t.Errorf("/readyz %d %s", code, body)
+	}
+
+	if err := os.Rename(i.dir+"-gone", i.dir); err != nil {
+		t.Fatal(err)
+	}
+	i.await("recovered", func() bool { return i.metric("postern_degraded") == "0" })
 }
 
 // TestReferencedFiles: a secret is read again when it changes, wherever it lies, and also if it was not there before.

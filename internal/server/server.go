@@ -158,8 +158,10 @@ func (s *Server) load(snap source.Snapshot, stop context.CancelCauseFunc) {
 		s.log.Error("resource", "error", e)
 	}
 	if result.set == nil {
+		s.tel.Health.Degraded("resources", "they cannot be read; what was in force stays")
 		return
 	}
+	s.tel.Health.OK("resources")
 	s.tel.SetRules(result.set.Rules())
 	s.engine.Swap(result.set)
 	s.files.Watch(result.files...)
@@ -184,6 +186,7 @@ func (s *Server) recoverLoad(stop context.CancelCauseFunc) {
 	}
 	s.log.Error("reading the resources ended in a panic", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 	s.tel.Reloaded(telemetry.Reload{Failed: true})
+	s.tel.Health.Degraded("resources", "reading them ended in a panic; what was in force stays")
 	if !s.ready.Load() {
 		stop(errLoadPanicked)
 	}

@@ -131,7 +131,7 @@ func (c *decisions) set(rules iter.Seq2[string, string]) {
 	}
 	rules(func(policy, rule string) bool {
 		add(ruleID{policy, rule})
-		add(ruleID{policy, ""}) // the policy decided that none of its rules matched
+		add(ruleID{policy, ""}) // a policy in error denies as a whole
 		return true
 	})
 	c.rules.Store(&next)
