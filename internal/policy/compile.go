@@ -15,6 +15,7 @@ import (
 // policy is one compiled AuthPolicy.
 type policy struct {
 	name      string // "namespace/name"
+	unnamed   bool   // name is made of the place
 	namespace string
 	created   time.Time
 	hosts     []hostPattern
@@ -30,9 +31,10 @@ type policy struct {
 	denyHosts bool
 }
 
-// compare orders policies, the older first.
+// compare orders policies, the older first. One without a name comes last: it may be what is left of one that its file
+// held before, whose last good version is to stay.
 func (p *policy) compare(o *policy) int {
-	return cmp.Or(p.created.Compare(o.created), cmp.Compare(p.name, o.name))
+	return cmp.Or(p.created.Compare(o.created), first(!p.unnamed, !o.unnamed), cmp.Compare(p.name, o.name))
 }
 
 // rule returns the named rule, nil if there is none.
@@ -83,8 +85,8 @@ type job struct {
 // compile compiles the object. With errors, or of an object that did not decode, it makes a policy that denies.
 func (j *job) compile() *policy {
 	object := j.doc.Policy
-	p := &policy{namespace: object.Namespace, created: object.CreationTimestamp.Time}
-	p.name, _ = j.doc.name()
+	p := &policy{unnamed: object.Name == "", namespace: object.Namespace, created: object.CreationTimestamp.Time}
+	p.name = j.doc.name()
 	p.hosts = j.hosts(object.Spec.Hosts)
 	var base settings
 	if !j.routes {

@@ -43,24 +43,15 @@ func (c *Compiler) Compile(in Input) (*Set, []*v1alpha1.Error) {
 	c.shared = newShared()
 	states := make(map[string]*state, len(in.Policies))
 	var errs []*v1alpha1.Error
-	lost := make(map[string]bool) // files with a document that nobody can tell the name of
 	for i := range in.Policies {
 		doc := &in.Policies[i]
-		name, known := doc.name()
-		if !known {
-			lost[doc.Origin.File] = true
-		}
+		name := doc.name()
 		if other := states[name]; other != nil {
 			errs = append(errs, doc.Origin.Errorf(doc.object(), "metadata.name", "give it another name or remove one",
 				"there is another policy of this name at %s", other.doc.Origin.At("metadata.name")))
 			continue
 		}
 		states[name] = c.update(c.states[name], doc, &in)
-	}
-	for name, old := range c.states {
-		if states[name] == nil && lost[old.doc.Origin.File] && old.good != nil {
-			states[name] = c.update(old, old.good, &in)
-		}
 	}
 	c.states = states
 

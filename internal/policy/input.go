@@ -20,31 +20,28 @@ type Document struct {
 	Origin v1alpha1.Origin
 	Err    error // why the object did not decode
 
-	// Namespace and Name say whose document it is where Policy is nil. Without a Name it is a document that could not
-	// be read at all; policies that its file held before keep their last good version.
+	// Namespace and Name say whose document it is where Policy is nil.
 	Namespace, Name string
 }
 
-// NewDocument returns what Compile needs of a decoded document. It is for documents of kind AuthPolicy, and for those
-// whose kind could not be read.
+// NewDocument returns what Compile needs of a decoded document of kind AuthPolicy.
 func NewDocument(d *v1alpha1.Document) Document {
 	return Document{Policy: d.Policy, Origin: d.Origin, Err: d.Err, Namespace: d.Namespace, Name: d.Name}
 }
 
-// name returns "namespace/name". Where no name could be read it is made of the place, and known is false.
-func (d *Document) name() (name string, known bool) {
+// name returns "namespace/name". Where no name could be read it is made of the place.
+func (d *Document) name() string {
 	switch {
 	case d.Policy != nil && d.Policy.Name != "":
-		return d.Policy.Namespace + "/" + d.Policy.Name, true
+		return d.Policy.Namespace + "/" + d.Policy.Name
 	case d.Name != "":
-		return d.Namespace + "/" + d.Name, true
+		return d.Namespace + "/" + d.Name
 	default:
-		return d.Namespace + "/(" + d.Origin.At("").String() + ")", false
+		return d.Namespace + "/(" + d.Origin.At("").String() + ")"
 	}
 }
 
 // object returns the document's object as messages name it.
 func (d *Document) object() string {
-	name, _ := d.name()
-	return "AuthPolicy " + name
+	return "AuthPolicy " + d.name()
 }

@@ -113,7 +113,7 @@ func (s *scenario) compile(t *testing.T) *Set {
 	for _, name := range slices.Sorted(maps.Keys(s.files)) {
 		for i := range s.files[name] {
 			doc := &s.files[name][i]
-			if doc.Kind == v1alpha1.KindAuthPolicy || doc.Kind == "" {
+			if doc.Kind == v1alpha1.KindAuthPolicy {
 				s.in.Policies = append(s.in.Policies, NewDocument(doc))
 			}
 		}
