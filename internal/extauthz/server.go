@@ -28,9 +28,12 @@ const (
 
 // Limits of a connection and of what comes over it.
 const (
-	maxStreams      = 1000
-	maxMetadata     = 64 << 10         // of a call, as HTTP/2 counts it
-	connectTimeout  = 10 * time.Second // for TLS and HTTP/2 to be set up
+	maxStreams     = 1000
+	maxMetadata    = 64 << 10         // of a call, as HTTP/2 counts it
+	connectTimeout = 10 * time.Second // for TLS and HTTP/2 to be set up
+	// Fixed windows, wide enough for any check: by default grpc measures the connection with a ping a round trip.
+	streamWindow    = 1 << 20
+	connWindow      = 16 << 20
 	maxAge          = 30 * time.Minute // grpc varies it by a tenth either way
 	maxAgeGrace     = 30 * time.Second
 	pingAfter       = time.Minute // of silence
@@ -137,6 +140,8 @@ func serverOptions(message int) []grpc.ServerOption {
 		grpc.NumStreamWorkers(uint32(workersPerCPU * runtime.GOMAXPROCS(0))),
 		grpc.MaxHeaderListSize(maxMetadata),
 		grpc.ConnectionTimeout(connectTimeout),
+		grpc.InitialWindowSize(streamWindow),
+		grpc.InitialConnWindowSize(connWindow),
 		grpc.KeepaliveParams(keepalive.ServerParameters{
 			MaxConnectionAge:      maxAge,
 			MaxConnectionAgeGrace: maxAgeGrace,

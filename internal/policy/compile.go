@@ -168,7 +168,7 @@ func (j *job) matches(p *policy, r *rule, list []v1alpha1.Match, field string) {
 	for i := range list {
 		m := &match{rule: r, field: fmt.Sprintf("%s.match[%d]", field, i), order: len(p.matches)}
 		before := len(j.errs)
-		m.compile(&list[i], j.at(m.field))
+		m.compile(&list[i], j.shared, j.at(m.field))
 		if len(j.errs) > before {
 			j.unread = true
 			continue

@@ -93,14 +93,13 @@ func (m *match) key() string {
 }
 
 // compile compiles what is written. Errors are reported with the field inside the match.
-func (m *match) compile(in *v1alpha1.Match, fail report) {
-	path, field, err := compilePath(in.Path)
+func (m *match) compile(in *v1alpha1.Match, s *shared, fail report) {
+	path, field, err := s.path(in.Path)
 	if err != nil {
 		fail(field, "correct the pattern", err)
 	}
-	path.text = one(path.text)
 	m.path = path
-	m.methods = slices.Compact(slices.Sorted(slices.Values(in.Methods)))
+	m.methods = s.methodSet(in.Methods)
 	for _, h := range in.Headers {
 		m.headers = append(m.headers, headerValue{strings.ToLower(h.Name), h.Value})
 	}

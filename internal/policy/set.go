@@ -15,11 +15,11 @@ type Set struct {
 
 // host is what applies to the hosts of one pattern.
 type host struct {
+	routes   *router // the matches of all its policies
+	denied   *rule   // not nil: a broken policy denies everything
+	reserved *reserved
 	pattern  hostPattern
 	policies []*policy // the older first
-	routes   *router   // the matches of all of them
-	denied   *rule     // not nil: a broken policy denies everything
-	reserved *reserved
 }
 
 // named is a policy for routes that name it.

@@ -17,10 +17,15 @@ import (
 type shared struct {
 	requirements map[string]*requirement
 	identities   map[string][]identityHeader
+	paths        map[v1alpha1.PathMatch]pathPattern
+	methods      map[string][]string
 }
 
 func newShared() *shared {
-	return &shared{make(map[string]*requirement), make(map[string][]identityHeader)}
+	return &shared{
+		make(map[string]*requirement), make(map[string][]identityHeader),
+		make(map[v1alpha1.PathMatch]pathPattern), make(map[string][]string),
+	}
 }
 
 // requirement compiles a security list, or returns one compiled before from the same schemes and scopes.
@@ -63,6 +68,34 @@ func (s *shared) identity(
 		s.identities[key] = headers
 	}
 	return headers
+}
+
+// path compiles a path match, or returns the same one compiled before.
+func (s *shared) path(in *v1alpha1.PathMatch) (pathPattern, string, error) {
+	if in == nil {
+		return compilePath(nil)
+	}
+	if p, ok := s.paths[*in]; ok {
+		return p, "", nil
+	}
+	p, field, err := compilePath(in)
+	if err == nil {
+		s.paths[*in] = p
+	}
+	return p, field, err
+}
+
+// methodSet returns the methods sorted, each once.
+func (s *shared) methodSet(list []string) []string {
+	if len(list) == 0 {
+		return nil
+	}
+	set := slices.Compact(slices.Sorted(slices.Values(list)))
+	key := strings.Join(set, " ")
+	if s.methods[key] == nil {
+		s.methods[key] = set
+	}
+	return s.methods[key]
 }
 
 // one returns the text in the one place where all equal texts are kept.

@@ -56,9 +56,36 @@ func (r *runner) take() float64 {
 }
 
 const (
-	warmUp = 500 * time.Millisecond // caches fill, and the heap finds its size
-	slice  = 200 * time.Millisecond // how long one side is asked before it is the other's turn
+	slice = 200 * time.Millisecond // how long one side is asked before it is the other's turn
+
+	// A heap that still grows makes the kernel hand out a page with nearly every check, which a server that has run for
+	// a minute never sees again.
+	warm      = 0.05 // page faults a check that are left when the heap has found its size
+	coldSlice = 500 * time.Millisecond
+	coldest   = 40 * time.Second
 )
+
+// warmUp asks until caches are full and the heap has found its size, for one slice at least.
+func (r *runner) warmUp(ctx context.Context, atLeast time.Duration) error {
+	for begin := time.Now(); ; {
+		before, err := pageFaults(r.target.PID())
+		if err != nil {
+			return err
+		}
+		if err := r.run(ctx, min(coldSlice, atLeast)); err != nil {
+			return err
+		}
+		after, err := pageFaults(r.target.PID())
+		if err != nil {
+			return err
+		}
+		checks := r.checks
+		r.take()
+		if float64(after-before) < warm*float64(checks) || time.Since(begin) > min(coldest, 20*atLeast) {
+			return nil
+		}
+	}
+}
 
 // compare measures both sides in slices that follow each other as ABBA, so that what else the machine does meanwhile
 // meets both alike.
@@ -68,10 +95,9 @@ func compare(ctx context.Context, p plan, base, subject side) (c comparison, err
 		if sides[i], err = newRunner(s); err != nil {
 			return c, err
 		}
-		if err := sides[i].run(ctx, min(warmUp, p.duration)); err != nil {
+		if err := sides[i].warmUp(ctx, p.duration); err != nil {
 			return c, fmt.Errorf("warming up: %w", err)
 		}
-		sides[i].take()
 	}
 	for range p.rounds {
 		for n := range max(int(p.duration/slice), 1) {

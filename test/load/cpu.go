@@ -45,3 +45,17 @@ func ranFor(schedstat string) (time.Duration, error) {
 	}
 	return time.Duration(ns), nil
 }
+
+// pageFaults returns how many pages the kernel has given a process so far: minflt, the tenth field of its stat.
+func pageFaults(pid int) (uint64, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, err
+	}
+	_, rest, _ := strings.Cut(string(text), ") ") // the second field, the program's name, may hold spaces
+	fields := strings.Fields(rest)
+	if len(fields) < 8 {
+		return 0, fmt.Errorf("/proc/%d/stat has %d fields after the name, fewer than 8", pid, len(fields))
+	}
+	return strconv.ParseUint(fields[7], 10, 64)
+}
