@@ -11,7 +11,8 @@ import (
 	"github.com/postern-auth/postern/internal/authz"
 )
 
-// TestTampered changes one bit, anywhere in what is covered, and the request is refused.
+// TestTampered changes one bit, anywhere in what is covered, and the request is refused. Only another case of the host
+// is the same host, and accepted.
 func TestTampered(t *testing.T) {
 	store := rfcKeys(t)
 	rapid.Check(t, func(rt *rapid.T) {
@@ -24,15 +25,13 @@ func TestTampered(t *testing.T) {
 		bit := rapid.IntRange(0, 8*len(*part.text)-1).Draw(rt, "bit")
 		b := []byte(*part.text)
 		b[bit/8] ^= 1 << (bit % 8)
-		if part.folded && strings.EqualFold(string(b), *part.text) {
-			rt.Skip("the host's case is not covered")
-		}
+		same := part.folded && strings.EqualFold(string(b), *part.text)
 		*part.text = string(b)
 		if part.body {
 			r.Body.Bytes = b
 		}
-		if p, err := check(newScheme(t, store, nil), r); err == nil {
-			rt.Fatalf("%s with bit %d flipped is %q and was accepted as %s", part.name, bit, *part.text, p.Subject)
+		if _, err := check(newScheme(t, store, nil), r); (err == nil) != same {
+			rt.Fatalf("%s with bit %d flipped is %q: got %v, want accepted: %t", part.name, bit, *part.text, err, same)
 		}
 	})
 }
