@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"slices"
 	"strings"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
@@ -44,9 +43,6 @@ func newMessage(host, path string, headers [][2]string, placeholders ...string) 
 	}
 	return m, nil
 }
-
-// clone returns a message that can be filled independently.
-func (m *message) clone() *message { return &message{slices.Clone(m.bytes), m.holes} }
 
 // fill puts text into the placeholder's holes. Both have the same length.
 func (m *message) fill(placeholder, text string) {
