@@ -32,8 +32,9 @@ type entry[V any] struct {
 	value V
 }
 
-// New makes a cache whose entries take up to maxBytes; beside them it needs about 6 % of that, and half a MiB. A cache
-// of no bytes holds nothing. It runs two goroutines until Close.
+// New makes a cache whose entries take up to maxBytes; beside them it needs up to a fifth of that, and half a MiB, for
+// how large the maps of ristretto grow depends on chance. A cache of no bytes holds nothing. It runs two goroutines until
+// Close.
 func New[V any](maxBytes int64) *Cache[V] {
 	if maxBytes <= 0 {
 		return &Cache[V]{}
