@@ -4,8 +4,6 @@ import (
 	"slices"
 	"strconv"
 
-	"google.golang.org/protobuf/encoding/protowire"
-
 	"github.com/postern-auth/postern/internal/authz"
 )
 
@@ -99,7 +97,7 @@ func (w *writer) deniedResponse(r *authz.Request, d *authz.Decision, class authz
 
 // headers writes response headers. One replaces what there is of its name; several of one name are added, all of them,
 // for Envoy adds before it replaces.
-func (w *writer) headers(field protowire.Number, list []authz.Header) {
+func (w *writer) headers(field byte, list []authz.Header) {
 	for i, h := range list {
 		same := func(o authz.Header) bool { return o.Name == h.Name }
 		if slices.ContainsFunc(list[:i], same) || slices.ContainsFunc(list[i+1:], same) {
@@ -134,7 +132,7 @@ func (w *writer) fact(name, value string) {
 		return
 	}
 	entry := w.open(1)
-	w.text(1, name)
+	w.ascii(1, name)
 	v := w.open(2)
 	w.text(3, value)
 	w.close(v)
@@ -147,7 +145,7 @@ func (w *writer) factList(name string, values []string) {
 		return
 	}
 	entry := w.open(1)
-	w.text(1, name)
+	w.ascii(1, name)
 	v := w.open(2)
 	list := w.open(6)
 	for _, s := range values {

@@ -73,7 +73,9 @@ func (d *decoder) header(name, value string) error {
 	if hasBreak(value) {
 		return errHeaderValue
 	}
-	value = strings.Trim(value, " \t")
+	if value != "" && (isSpace(value[0]) || isSpace(value[len(value)-1])) {
+		value = strings.Trim(value, " \t")
+	}
 	if name == "host" {
 		return d.pseudo.addHost(value)
 	}

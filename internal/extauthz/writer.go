@@ -25,17 +25,29 @@ func (w *writer) fail(err error) {
 	}
 }
 
-func (w *writer) number(field protowire.Number, v uint64) {
-	w.b = protowire.AppendTag(w.b, field, protowire.VarintType)
+// Every field of a CheckResponse that is written has a number below 16, so that its tag is one byte.
+
+func (w *writer) number(field byte, v uint64) {
+	w.b = append(w.b, field<<3|byte(varint))
 	w.b = protowire.AppendVarint(w.b, v)
 }
 
-func (w *writer) text(field protowire.Number, s string) {
+func (w *writer) text(field byte, s string) {
 	if !utf8.ValidString(s) {
 		w.fail(fmt.Errorf("a string of %d bytes is not valid UTF-8", len(s)))
 	}
-	w.b = protowire.AppendTag(w.b, field, protowire.BytesType)
-	w.b = protowire.AppendString(w.b, s)
+	w.ascii(field, s)
+}
+
+// ascii is text for what is known to be ASCII.
+func (w *writer) ascii(field byte, s string) {
+	w.b = append(w.b, field<<3|byte(length))
+	if len(s) < 0x80 {
+		w.b = append(w.b, byte(len(s)))
+	} else {
+		w.b = protowire.AppendVarint(w.b, uint64(len(s)))
+	}
+	w.b = append(w.b, s...)
 }
 
 // lengthBytes is how much room open leaves for a length: a varint may be padded, and four bytes hold 256 MiB.
@@ -43,9 +55,8 @@ const lengthBytes = 4
 
 // open begins a length-delimited field; close, given what open returned, ends it. All that is written between them
 // is its content, which therefore needs no measuring beforehand.
-func (w *writer) open(field protowire.Number) (start int) {
-	w.b = protowire.AppendTag(w.b, field, protowire.BytesType)
-	w.b = append(w.b, 0x80, 0x80, 0x80, 0)
+func (w *writer) open(field byte) (start int) {
+	w.b = append(w.b, field<<3|byte(length), 0x80, 0x80, 0x80, 0)
 	return len(w.b)
 }
 
@@ -63,7 +74,7 @@ const overwrite = 2
 
 // setHeader writes a HeaderValueOption that replaces whatever there is of that name. The deprecated append is set to
 // false as well: versions of Envoy differ in which of the two they obey.
-func (w *writer) setHeader(field protowire.Number, name, value string) {
+func (w *writer) setHeader(field byte, name, value string) {
 	option := w.open(field)
 	w.headerValue(name, value)
 	w.text(2, "") // append: a BoolValue of false, which has no bytes
@@ -73,7 +84,7 @@ func (w *writer) setHeader(field protowire.Number, name, value string) {
 
 // addHeader writes a HeaderValueOption for one more field of its name. It leaves append_action at its default,
 // APPEND_IF_EXISTS_OR_ADD, and append unset: Envoy drops or comma-joins what has append set to true.
-func (w *writer) addHeader(field protowire.Number, name, value string) {
+func (w *writer) addHeader(field byte, name, value string) {
 	option := w.open(field)
 	w.headerValue(name, value)
 	w.close(option)
@@ -90,7 +101,7 @@ func (w *writer) headerValue(name, value string) {
 		w.fail(fmt.Errorf("the value for header %q is longer than 4 KiB", name))
 	}
 	header := w.open(1)
-	w.text(1, name)
+	w.ascii(1, name)
 	w.text(2, value)
 	w.close(header)
 }
