@@ -31,6 +31,23 @@ var ErrNoCredential = errors.New("no credential presented")
 type Failure struct {
 	Reason Reason
 	Err    error // detail; may be nil
+
+	Explanation *Explanation // what the client may know beside its class; nearly always nil
+}
+
+// Explanation is what a scheme under development tells a client that has failed. It holds no secret.
+type Explanation struct {
+	Text    string
+	Headers []Header // of the answer
+}
+
+// Explain adds an explanation to an error that says no. An error that could not tell stays as it is.
+func Explain(err error, x *Explanation) error {
+	f, ok := errors.AsType[*Failure](err)
+	if !ok || f.Reason.Class() != ClassUnauthenticated {
+		return err
+	}
+	return &Failure{Reason: f.Reason, Err: f.Err, Explanation: x}
 }
 
 // Fail makes a Failure. Verifiers on the hot path keep theirs in variables.

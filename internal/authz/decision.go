@@ -26,6 +26,8 @@ type Decision struct {
 	// Shadow is set when the policy only observes: the request goes through whatever Reason says.
 	Shadow bool
 
+	Explanation *Explanation // what the client of a 401 is told beside; nearly always nil
+
 	Err error // detail for operators; may be nil
 
 	allowed  bool

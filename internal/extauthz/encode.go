@@ -83,13 +83,17 @@ func (w *writer) deniedResponse(r *authz.Request, d *authz.Decision, class authz
 	for _, challenge := range d.Challenges {
 		w.addHeader(2, "www-authenticate", challenge)
 	}
-	w.headers(2, d.ResponseHeaders)
+	headers, explanation := d.ResponseHeaders, ""
+	if x := d.Explanation; x != nil {
+		headers, explanation = slices.Concat(headers, x.Headers), x.Text
+	}
+	w.headers(2, headers)
 
 	body := w.open(3)
 	if isGRPC {
 		w.b = append(w.b, class.Title()...)
 	} else {
-		w.b = appendProblem(w.b, class, d.Code, r.ID)
+		w.b = appendProblem(w.b, class, d.Code, r.ID, explanation)
 	}
 	w.close(body)
 	w.close(denied)

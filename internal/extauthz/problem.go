@@ -1,18 +1,23 @@
 package extauthz
 
 import (
+	"encoding/json"
 	"strconv"
 
 	"github.com/postern-auth/postern/internal/authz"
 )
 
-// maxProblemText is the longest request id or code that a body repeats, in bytes.
-const maxProblemText = 128
+// The longest texts that a body repeats, in bytes: a request id or code, and an explanation.
+const (
+	maxProblemText = 128
+	maxExplanation = 4 << 10
+)
 
 // appendProblem appends the body of a denial as application/problem+json (RFC 9457). It depends on the class, never on
-// the reason; only a 403 may carry the code that its policy names. The request id is the one Envoy logs; the client may
+// the reason; only a 403 may carry the code that its policy names, and only a 401 of a scheme under development an
+// explanation. The request id is the one Envoy logs; the client may
 // have chosen it, so one that would need escaping is left out.
-func appendProblem(b []byte, class authz.Class, code, requestID string) []byte {
+func appendProblem(b []byte, class authz.Class, code, requestID, explanation string) []byte {
 	if class != authz.ClassForbidden || !isPlain(code) {
 		code = class.Code()
 	}
@@ -28,7 +33,24 @@ func appendProblem(b []byte, class authz.Class, code, requestID string) []byte {
 		b = append(b, `","requestId":"`...)
 		b = append(b, requestID...)
 	}
-	return append(b, `"}`...)
+	b = append(b, '"')
+	if explanation != "" {
+		b = append(b, `,"explanation":`...)
+		b = appendJSON(b, explanation)
+	}
+	return append(b, '}')
+}
+
+// appendJSON appends the text, or its beginning, as a JSON string.
+func appendJSON(b []byte, text string) []byte {
+	if len(text) > maxExplanation {
+		text = text[:maxExplanation]
+	}
+	encoded, err := json.Marshal(text) // bytes that are not UTF-8 become U+FFFD
+	if err != nil {
+		return append(b, `""`...)
+	}
+	return append(b, encoded...)
 }
 
 // isPlain reports whether s is a short token, which can stand in JSON as it is.

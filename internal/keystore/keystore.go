@@ -1,7 +1,7 @@
 // Package keystore is what Postern knows of Apps and their credentials, and the contract of the places it is kept in.
 //
-// A Store answers two questions: whose API key has this digest, and which signing keys have this key id. It holds
-// digests of API keys, never their text, so a copy of a store lets nobody in. A Key says everything that deciding
+// A Store answers three questions: whose API key has this digest, which signing keys have this key id, and which does
+// this App have. It holds digests of API keys, never their text, so a copy of a store lets nobody in. A Key says everything that deciding
 // needs; whether it is good right now is [Key.Check], asked at every use, so that a cached Key expires on time.
 //
 // keystoretest is the law that every Store obeys; declared holds Apps written in resources; cached is a decorator for
@@ -26,6 +26,10 @@ type Store interface {
 	// BySigningID returns every signing key that carries the id, in whatever namespace: the caller selects by App.
 	// It returns ErrNotFound if there is none; another error means that the store could not tell.
 	BySigningID(ctx context.Context, id string) ([]*Key, error)
+
+	// ByApp returns every signing key of the App. It returns ErrNotFound if there is none; another error means that the
+	// store could not tell.
+	ByApp(ctx context.Context, namespace, name string) ([]*Key, error)
 }
 
 // ErrNotFound says that a store knows no such credential.

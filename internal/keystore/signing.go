@@ -63,7 +63,7 @@ func newSigningKey(k *SigningKey, algorithm string) (*SigningKey, error) {
 	return k, nil
 }
 
-// fits reports whether the algorithm, by its name in RFC 9421 section 3.3, verifies with the key.
+// fits reports whether the algorithm, by its name in AuthScheme, verifies with the key.
 func (k *SigningKey) fits(algorithm string) bool {
 	switch public := k.PublicKey.(type) {
 	case nil:
@@ -73,7 +73,7 @@ func (k *SigningKey) fits(algorithm string) bool {
 	case *rsa.PublicKey:
 		return strings.HasPrefix(algorithm, "rsa-")
 	case *ecdsa.PublicKey:
-		return public.Curve == elliptic.P256() && algorithm == "ecdsa-p256-sha256" ||
+		return public.Curve == elliptic.P256() && (algorithm == "ecdsa-p256-sha256" || algorithm == "ecdsa-sha256") ||
 			public.Curve == elliptic.P384() && algorithm == "ecdsa-p384-sha384"
 	default:
 		return false

@@ -97,6 +97,9 @@ func (f *found) deny(r *authz.Request, v verdict, ps *proofs) authz.Decision {
 		if v.scheme >= 0 {
 			d.Challenges = c.refused[v.scheme]
 		}
+		if why, ok := errors.AsType[*authz.Failure](v.err); ok {
+			d.Explanation = why.Explanation
+		}
 	}
 	return f.describe(d, v, ps)
 }

@@ -4,11 +4,12 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"time"
 
 	"github.com/postern-auth/postern/internal/authn/jwt"
-	"github.com/postern-auth/postern/internal/authn/signature"
 	"github.com/postern-auth/postern/internal/config"
 	"github.com/postern-auth/postern/internal/keystore"
+	"github.com/postern-auth/postern/internal/replay"
 	"github.com/postern-auth/postern/internal/telemetry"
 )
 
@@ -17,7 +18,7 @@ type parts struct {
 	hasher    *keystore.Hasher
 	keySets   *jwt.KeySets // nil: nothing is fetched
 	tokens    *jwt.Tokens
-	replay    *signature.Memory
+	replay    *replay.Local
 	maxToken  int
 	bodyLimit int64
 }
@@ -31,7 +32,7 @@ func newParts(cfg *config.Config, log *slog.Logger) (*parts, error) {
 		hasher:    hasher,
 		keySets:   jwt.NewKeySets(jwt.KeySetsOptions{Logger: log}),
 		tokens:    jwt.NewTokens(int64(cfg.Cache.Tokens)),
-		replay:    signature.NewMemory(int64(cfg.Cache.Replay)),
+		replay:    replay.NewLocal(int64(cfg.Cache.Replay), time.Now),
 		maxToken:  int(cfg.Limits.Token),
 		bodyLimit: int64(cfg.Limits.Body),
 	}, nil

@@ -22,6 +22,7 @@ var mayImport = map[string][]string{
 	"authz":                 nil,
 	"cache":                 nil,
 	"config":                {"authz"},
+	"replay":                nil,
 	"telemetry":             {"authz"},
 	"resource/v1alpha1":     {"authz"},
 	"source":                {"resource/v1alpha1"},
@@ -34,7 +35,7 @@ var mayImport = map[string][]string{
 	"keystore/keystoretest": {"authz", "keystore"},
 	"authn/apikey":          {"authz", "keystore", "resource/v1alpha1"},
 	"authn/jwt":             {"authz", "cache", "resource/v1alpha1"},
-	"authn/signature":       {"authz", "keystore", "resource/v1alpha1"},
+	"authn/signature":       {"authz", "keystore", "replay", "resource/v1alpha1"},
 	"server":                {""},
 	"cli":                   {""},
 }

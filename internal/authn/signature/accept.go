@@ -8,7 +8,7 @@ import (
 
 // acceptSignature writes the field that asks for a signature (RFC 9421 section 5.1). It names no key, and no nonce: a
 // nonce there would be one for everybody.
-func acceptSignature(label, tag string, identifiers []string, accepted []*algorithm) (string, error) {
+func acceptSignature(label, tag string, identifiers, algorithms []string) (string, error) {
 	if label == "" {
 		label = "sig1"
 	}
@@ -21,8 +21,8 @@ func acceptSignature(label, tag string, identifiers []string, accepted []*algori
 		list.Items = append(list.Items, item)
 	}
 	list.Params.Add("created", true)
-	if len(accepted) == 1 {
-		list.Params.Add("alg", accepted[0].name)
+	if len(algorithms) == 1 {
+		list.Params.Add("alg", algorithms[0])
 	}
 	if tag != "" {
 		list.Params.Add("tag", tag)

@@ -8,17 +8,20 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha1" //nolint:gosec // see sum1
 	"crypto/sha256"
 	"crypto/sha512"
+	"errors"
 	"fmt"
+	"hash"
 	"math/big"
 
 	"github.com/postern-auth/postern/internal/authz"
 	"github.com/postern-auth/postern/internal/keystore"
 )
 
-// algorithm is one of RFC 9421 section 3.3. The key decides which are possible, so that a public key never serves as
-// an HMAC secret; what a signature says of itself only has to agree.
+// algorithm is one way to sign. The key decides which are possible, so that a public key never serves as an HMAC
+// secret; what a signature says of itself only has to agree.
 type algorithm struct {
 	name   string
 	fits   func(k *keystore.SigningKey) bool
@@ -26,18 +29,38 @@ type algorithm struct {
 	sign   func(key any, base []byte) ([]byte, error) // nil without error: the key does not fit
 }
 
-// algorithms stand in order of preference: a key that several fit is used with the first.
-var algorithms = []*algorithm{
-	{"hmac-sha256", isSecret, verifyHMAC, signHMAC},
-	{"ed25519", isEd25519, verifyEd25519, signEd25519},
-	{"ecdsa-p256-sha256", isECDSA(elliptic.P256()), verifyECDSA(sum256), signECDSA(elliptic.P256(), sum256)},
-	{"ecdsa-p384-sha384", isECDSA(elliptic.P384()), verifyECDSA(sum384), signECDSA(elliptic.P384(), sum384)},
-	{"rsa-pss-sha512", isRSA, verifyPSS, signPSS},
-	{"rsa-v1_5-sha256", isRSA, verifyPKCS1, signPKCS1},
+// The algorithms of RFC 9421 section 3.3, and those that other profiles know beside them.
+var (
+	hmacSHA1    = &algorithm{"hmac-sha1", isSecret, verifyHMAC(sha1.New), signHMAC(sha1.New)}
+	hmacSHA256  = &algorithm{"hmac-sha256", isSecret, verifyHMAC(sha256.New), signHMAC(sha256.New)}
+	hmacSHA384  = &algorithm{"hmac-sha384", isSecret, verifyHMAC(sha512.New384), signHMAC(sha512.New384)}
+	hmacSHA512  = &algorithm{"hmac-sha512", isSecret, verifyHMAC(sha512.New), signHMAC(sha512.New)}
+	pureEd25519 = &algorithm{"ed25519", isEd25519, verifyEd25519, signEd25519}
+	ecdsaP256   = &algorithm{"ecdsa-p256-sha256", isECDSA(elliptic.P256()), verifyECDSA(sum256), signECDSA(elliptic.P256(), sum256)}
+	ecdsaP384   = &algorithm{"ecdsa-p384-sha384", isECDSA(elliptic.P384()), verifyECDSA(sum384), signECDSA(elliptic.P384(), sum384)}
+	ecdsaASN1   = &algorithm{"ecdsa-sha256", isECDSA(elliptic.P256()), verifyASN1, signASN1}
+	rsaPSS      = &algorithm{"rsa-pss-sha512", isRSA, verifyPSS, signPSS}
+	rsaV15      = &algorithm{"rsa-v1_5-sha256", isRSA, verifyPKCS1(crypto.SHA256, sum256), signPKCS1(crypto.SHA256, sum256)}
+	rsaSHA1     = &algorithm{"rsa-sha1", isRSA, verifyPKCS1(crypto.SHA1, sum1), signPKCS1(crypto.SHA1, sum1)}
+	rsaSHA256   = &algorithm{"rsa-sha256", isRSA, verifyPKCS1(crypto.SHA256, sum256), signPKCS1(crypto.SHA256, sum256)}
+	rsaSHA512   = &algorithm{"rsa-sha512", isRSA, verifyPKCS1(crypto.SHA512, sum512), signPKCS1(crypto.SHA512, sum512)}
+)
+
+// accept returns the algorithms of a profile that a scheme names.
+func accept(names []string, known []*algorithm) ([]*algorithm, error) {
+	var accepted []*algorithm
+	for i, name := range names {
+		a := algorithmNamed(name, known)
+		if a == nil {
+			return nil, fmt.Errorf("algorithms[%d]: the profile has no algorithm %q", i, name)
+		}
+		accepted = append(accepted, a)
+	}
+	return accepted, nil
 }
 
-func algorithmNamed(name string) *algorithm {
-	for _, a := range algorithms {
+func algorithmNamed(name string, known []*algorithm) *algorithm {
+	for _, a := range known {
 		if a.name == name {
 			return a
 		}
@@ -53,6 +76,27 @@ func algorithmFor(k *keystore.SigningKey, claimed string, accepted []*algorithm)
 		}
 	}
 	return nil
+}
+
+// signWith signs with the algorithm of that name or, without one, with the first that fits the key.
+func signWith(known []*algorithm, name string, key any, base []byte) ([]byte, error) {
+	for _, a := range known {
+		if name != "" && name != a.name {
+			continue
+		}
+		if sig, err := a.sign(key, base); sig != nil || err != nil {
+			return sig, err
+		}
+	}
+	if name == "" {
+		return nil, errors.New("the key fits no algorithm of the profile")
+	}
+	return nil, fmt.Errorf("the key does not fit algorithm %q, or the profile does not have it", name)
+}
+
+func sum1(b []byte) []byte {
+	h := sha1.Sum(b) //nolint:gosec // for clients that can do nothing else, and only where a scheme names it
+	return h[:]
 }
 
 func sum256(b []byte) []byte {
@@ -74,21 +118,25 @@ func sum512(b []byte) []byte {
 
 func isSecret(k *keystore.SigningKey) bool { return k.Secret != "" && k.PublicKey == nil }
 
-func verifyHMAC(k *keystore.SigningKey, base, sig []byte) bool {
-	return hmac.Equal(sumHMAC(k.Secret, base), sig)
-}
-
-func signHMAC(key any, base []byte) ([]byte, error) {
-	if secret, ok := key.(authz.Secret); ok && secret != "" {
-		return sumHMAC(secret, base), nil
+func verifyHMAC(h func() hash.Hash) func(*keystore.SigningKey, []byte, []byte) bool {
+	return func(k *keystore.SigningKey, base, sig []byte) bool {
+		return hmac.Equal(sumHMAC(h, k.Secret, base), sig)
 	}
-	return nil, nil
 }
 
-func sumHMAC(secret authz.Secret, base []byte) []byte {
-	h := hmac.New(sha256.New, []byte(secret.Reveal()))
-	h.Write(base)
-	return h.Sum(nil)
+func signHMAC(h func() hash.Hash) func(any, []byte) ([]byte, error) {
+	return func(key any, base []byte) ([]byte, error) {
+		if secret, ok := key.(authz.Secret); ok && secret != "" {
+			return sumHMAC(h, secret, base), nil
+		}
+		return nil, nil
+	}
+}
+
+func sumHMAC(h func() hash.Hash, secret authz.Secret, base []byte) []byte {
+	mac := hmac.New(h, []byte(secret.Reveal()))
+	mac.Write(base)
+	return mac.Sum(nil)
 }
 
 // Ed25519 (section 3.3.6).
@@ -148,6 +196,19 @@ func signECDSA(curve elliptic.Curve, sum func([]byte) []byte) func(any, []byte) 
 	}
 }
 
+// ECDSA outside of RFC 9421: r and s in ASN.1.
+
+func verifyASN1(k *keystore.SigningKey, base, sig []byte) bool {
+	return ecdsa.VerifyASN1(k.PublicKey.(*ecdsa.PublicKey), sum256(base), sig)
+}
+
+func signASN1(key any, base []byte) ([]byte, error) {
+	if priv, ok := key.(*ecdsa.PrivateKey); ok && priv.Curve == elliptic.P256() {
+		return ecdsa.SignASN1(rand.Reader, priv, sum256(base))
+	}
+	return nil, nil
+}
+
 // RSA (sections 3.3.1 and 3.3.2). The salt of RSASSA-PSS is 64 bytes long, neither more nor less.
 
 var pss = &rsa.PSSOptions{SaltLength: 64, Hash: crypto.SHA512}
@@ -168,13 +229,17 @@ func signPSS(key any, base []byte) ([]byte, error) {
 	return nil, nil
 }
 
-func verifyPKCS1(k *keystore.SigningKey, base, sig []byte) bool {
-	return rsa.VerifyPKCS1v15(k.PublicKey.(*rsa.PublicKey), crypto.SHA256, sum256(base), sig) == nil
+func verifyPKCS1(h crypto.Hash, sum func([]byte) []byte) func(*keystore.SigningKey, []byte, []byte) bool {
+	return func(k *keystore.SigningKey, base, sig []byte) bool {
+		return rsa.VerifyPKCS1v15(k.PublicKey.(*rsa.PublicKey), h, sum(base), sig) == nil
+	}
 }
 
-func signPKCS1(key any, base []byte) ([]byte, error) {
-	if priv, ok := key.(*rsa.PrivateKey); ok {
-		return rsa.SignPKCS1v15(nil, priv, crypto.SHA256, sum256(base))
+func signPKCS1(h crypto.Hash, sum func([]byte) []byte) func(any, []byte) ([]byte, error) {
+	return func(key any, base []byte) ([]byte, error) {
+		if priv, ok := key.(*rsa.PrivateKey); ok {
+			return rsa.SignPKCS1v15(nil, priv, h, sum(base))
+		}
+		return nil, nil
 	}
-	return nil, nil
 }

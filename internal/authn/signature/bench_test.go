@@ -50,7 +50,7 @@ func keyPairs(t testing.TB) []keyPair {
 // always is a Replay without memory, so that one request can be checked over and over.
 type always struct{}
 
-func (always) First(context.Context, [32]byte, time.Time) (bool, error) { return true, nil }
+func (always) First(context.Context, [32]byte, time.Time, time.Time) (bool, error) { return true, nil }
 
 func benchmark(b *testing.B, store keystore.Store, r *authz.Request) {
 	s := newScheme(b, store, func(_ *v1alpha1.SignatureScheme, o *Options) { o.Replay = always{} })

@@ -1,11 +1,14 @@
 package signature
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/postern-auth/postern/internal/authz"
+	"github.com/postern-auth/postern/internal/resource/v1alpha1"
 )
 
 // Bounds on what a stranger makes us read.
@@ -26,12 +29,44 @@ type profile interface {
 	// is a reading after it, to be tried if this one does not verify.
 	base(r *authz.Request, c *claim, n int, buf []byte) (base []byte, more bool, err error)
 
-	// bindsBody reports whether what was signed binds the body; checkBody then compares the body with it.
-	bindsBody(c *claim) bool
+	// bindsBody reports whether what was signed binds the body; checkBody then compares the body with it. A profile
+	// whose base holds the body, or a digest it computes, has compared it by then.
+	bindsBody(r *authz.Request, c *claim) bool
 	checkBody(r *authz.Request, body []byte) error
 
 	// challenge is what a caller needs to know to sign for this scheme.
 	challenge(realm string) authz.Challenge
+}
+
+// format is a profile, and what its scheme needs to know of it.
+type format struct {
+	profile    profile
+	algorithms []*algorithm  // all that the profile knows, the preferred first
+	required   []requirement // what must be signed
+	nonce      bool          // a nonce is required
+	timeless   bool          // nothing in a request says when it was signed
+}
+
+// profiles holds every profile: how a scheme of it is made, and how a request is signed in it.
+var profiles = map[v1alpha1.SignatureProfile]struct {
+	read func(*v1alpha1.SignatureScheme) (*format, error)
+	sign func(*SignRequest) (*Signed, error)
+}{
+	v1alpha1.ProfileRFC9421: {newRFC9421, signRFC9421},
+}
+
+// requireNames requires each of the names to be covered. instead says what may stand in for a name.
+func requireNames(cover []string, instead map[string][]string) []requirement {
+	var required []requirement
+	for _, name := range cover {
+		name = strings.ToLower(name)
+		q := requirement{missing: authz.Fail(authz.ReasonNotCovered, fmt.Errorf("the signature does not cover %s", name))}
+		for _, n := range append([]string{name}, instead[name]...) {
+			q.anyOf = append(q.anyOf, component{name: n})
+		}
+		required = append(required, q)
+	}
+	return required
 }
 
 // requirement is something that must be signed: any one of the components does.
@@ -58,9 +93,18 @@ type claim struct {
 	created   time.Time // zero: absent
 	expires   time.Time // zero: absent
 	signature []byte
+	others    [][]byte // more signatures of the same bytes, of which one suffices
 	covered   []component
 	params    []byte // the covered components and parameters in their canonical form
 	refused   error  // why it cannot be used, if it is the one that counts
+}
+
+// cover adds a component that has nothing but a name.
+func (c *claim) cover(name string) { c.covered = append(c.covered, component{name: name}) }
+
+// covers reports whether the name is covered.
+func (c *claim) covers(name string) bool {
+	return slices.ContainsFunc(c.covered, func(k component) bool { return k.name == name && k.flags == 0 })
 }
 
 // reset empties the claim and keeps its memory.

@@ -293,7 +293,10 @@ type down struct{ err error }
 
 func (d down) ByDigest(context.Context, keystore.Digest) (*keystore.Key, error) { return nil, d.err }
 func (d down) BySigningID(context.Context, string) ([]*keystore.Key, error)     { return nil, d.err }
-func (d down) First(context.Context, [32]byte, time.Time) (bool, error)         { return false, d.err }
+func (d down) ByApp(context.Context, string, string) ([]*keystore.Key, error)   { return nil, d.err }
+func (d down) First(context.Context, [32]byte, time.Time, time.Time) (bool, error) {
+	return false, d.err
+}
 
 // TestKeyStates refuses a signature that verifies with a key that is not good.
 func TestKeyStates(t *testing.T) {
@@ -329,14 +332,14 @@ func TestVerifyAlone(t *testing.T) {
 
 // TestNew names the field that is wrong.
 func TestNew(t *testing.T) {
-	good := Options{Namespace: "rfc", Store: keys{}, Replay: NewMemory(1 << 20)}
+	good := Options{Namespace: "rfc", Store: keys{}, Replay: newMemory()}
 	for _, c := range []struct {
 		spec v1alpha1.SignatureScheme
 		opts Options
 		text string
 	}{
-		{v1alpha1.SignatureScheme{Profile: "cavage"}, good, `profile: "cavage" is not supported; use rfc9421`},
-		{v1alpha1.SignatureScheme{Algorithms: []string{"ed25519", "hmac-sha1"}}, good, `algorithms[1]: "hmac-sha1" is not supported`},
+		{v1alpha1.SignatureScheme{Profile: "hawk"}, good, `profile: "hawk" is not known`},
+		{v1alpha1.SignatureScheme{Algorithms: []string{"ed25519", "hmac-sha1"}}, good, `algorithms[1]: the profile has no algorithm "hmac-sha1"`},
 		{v1alpha1.SignatureScheme{Cover: []string{"@path", "Date"}}, good, `cover[1]: "Date": a covered component's name is not`},
 		{v1alpha1.SignatureScheme{Cover: []string{"@query-param"}}, good, `cover[0]: "@query-param": a covered component has a parameter`},
 		{v1alpha1.SignatureScheme{RFC9421: &v1alpha1.RFC9421Options{Label: "A"}}, good, `rfc9421: label "A" or tag "" cannot be written`},
@@ -345,6 +348,7 @@ func TestNew(t *testing.T) {
 		if c.spec.Profile == "" {
 			c.spec.Profile = v1alpha1.ProfileRFC9421
 		}
+		setDefaults(&c.spec, c.opts.Namespace)
 		if _, err := New(&c.spec, c.opts); err == nil || !strings.Contains(err.Error(), c.text) {
 			t.Errorf("got %v, want …%s…", err, c.text)
 		}

@@ -3,12 +3,8 @@ package signature
 import (
 	"context"
 	"crypto/ecdsa"
-	"crypto/sha256"
 	"encoding/base64"
-	"encoding/binary"
-	"errors"
 	"math/big"
-	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -17,6 +13,7 @@ import (
 
 	"github.com/postern-auth/postern/internal/authz"
 	"github.com/postern-auth/postern/internal/keystore"
+	"github.com/postern-auth/postern/internal/replay"
 	"github.com/postern-auth/postern/internal/resource/v1alpha1"
 )
 
@@ -120,7 +117,7 @@ func TestRefusedIsNotRemembered(t *testing.T) {
 			t.Fatal("accepted")
 		}
 	}
-	if n := s.replay.(*Memory).Stats().Keys; n != 0 {
+	if n := s.replay.(*replay.Local).Stats().Keys; n != 0 {
 		t.Errorf("%d keys remembered", n)
 	}
 	if _, err := check(s, signed(t, q)); err != nil {
@@ -163,7 +160,7 @@ func TestRemembered(t *testing.T) {
 
 type until time.Time
 
-func (u *until) First(_ context.Context, _ [32]byte, at time.Time) (bool, error) {
+func (u *until) First(_ context.Context, _ [32]byte, _, at time.Time) (bool, error) {
 	*u = until(at)
 	return true, nil
 }
@@ -197,104 +194,4 @@ func TestConcurrentReplay(t *testing.T) {
 			t.Fatalf("%d accepted", n)
 		}
 	}
-}
-
-func numbered(i int) [32]byte {
-	return sha256.Sum256(binary.BigEndian.AppendUint64(nil, uint64(i)))
-}
-
-// TestMemoryBound tries a million keys on a memory for fewer: it refuses rather than forgets, and keeps to its size.
-func TestMemoryBound(t *testing.T) {
-	const size = 8 << 20
-	before := heap()
-	m := NewMemory(size)
-	clock := now
-	m.now = func() time.Time { return clock }
-	var kept, full int
-	for i := range 1_000_000 {
-		first, err := m.First(context.Background(), numbered(i), now.Add(time.Duration(i%360)*time.Second))
-		switch {
-		case first && err == nil:
-			kept++
-		case errors.Is(err, ErrFull):
-			full++
-		default:
-			t.Fatalf("key %d: %v, %v", i, first, err)
-		}
-	}
-	if used := heap() - before; used > size {
-		t.Errorf("%d bytes used of %d", used, size)
-	}
-	stats := m.Stats()
-	if kept != stats.Keys || kept > stats.Capacity || kept < stats.Capacity*9/10 || stats.Refused != uint64(full) {
-		t.Errorf("kept %d, full %d, stats %+v", kept, full, stats)
-	}
-	if first, err := m.First(context.Background(), numbered(0), now.Add(time.Minute)); first || err != nil {
-		t.Errorf("the first key: %v, %v", first, err)
-	}
-	clock = now.Add(time.Hour)
-	for i := range 10_000 {
-		if first, err := m.First(context.Background(), numbered(i), clock.Add(time.Minute)); !first || err != nil {
-			t.Fatalf("an hour later: %v, %v", first, err)
-		}
-	}
-	if n := m.Stats().Keys; n != 10_000 {
-		t.Errorf("%d keys an hour later", n)
-	}
-	runtime.KeepAlive(m)
-}
-
-func heap() int64 {
-	var s runtime.MemStats
-	runtime.GC()
-	runtime.ReadMemStats(&s)
-	return int64(s.HeapAlloc)
-}
-
-// TestMemoryTime drops a key only when its time is over, and admits nothing into a time that is closed.
-func TestMemoryTime(t *testing.T) {
-	m := NewMemory(1 << 20)
-	clock := now
-	m.now = func() time.Time { return clock }
-	first := func(key int, until time.Time) (bool, error) {
-		return m.First(context.Background(), numbered(key), until)
-	}
-	end := now.Add(time.Minute)
-	if ok, err := first(1, end); !ok || err != nil {
-		t.Fatal(ok, err)
-	}
-	for clock = now; !clock.After(end); clock = clock.Add(time.Second) {
-		if ok, err := first(1, end); ok || err != nil {
-			t.Fatalf("%v before its end: %v, %v", end.Sub(clock), ok, err)
-		}
-	}
-	clock = end.Add(time.Minute)
-	if ok, err := first(1, clock.Add(time.Minute)); !ok || err != nil {
-		t.Errorf("after its end: %v, %v", ok, err)
-	}
-	clock = now // the clock is set back: what was dropped must not be accepted again
-	if ok, err := first(1, end); ok || !errors.Is(err, ErrForgotten) {
-		t.Errorf("in the past: %v, %v", ok, err)
-	}
-	if ok, err := first(2, end.Add(3*time.Minute)); !ok || err != nil {
-		t.Errorf("beyond it: %v, %v", ok, err)
-	}
-}
-
-func BenchmarkMemory(b *testing.B) {
-	m := NewMemory(1 << 30)
-	m.now = func() time.Time { return now }
-	var n atomic.Int64
-	b.ReportAllocs()
-	b.RunParallel(func(pb *testing.PB) {
-		for pb.Next() {
-			var key [32]byte
-			i := uint64(n.Add(1)) * 0x9e3779b97f4a7c15
-			binary.BigEndian.PutUint64(key[:], i)
-			key[31] = byte(i)
-			if first, err := m.First(context.Background(), key, now.Add(time.Minute)); !first || err != nil {
-				b.Fatal(first, err)
-			}
-		}
-	})
 }

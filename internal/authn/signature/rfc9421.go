@@ -38,38 +38,38 @@ var (
 	errNotAddressed = fmt.Errorf("%w: no signature with the label and tag that count here", authz.ErrNoCredential)
 )
 
-func newRFC9421(spec *v1alpha1.SignatureScheme, accepted []*algorithm) (*rfc9421, []requirement, error) {
+// rfc9421Algorithms stand in order of preference: a key that several fit is used with the first.
+var rfc9421Algorithms = []*algorithm{hmacSHA256, pureEd25519, ecdsaP256, ecdsaP384, rsaPSS, rsaV15}
+
+func newRFC9421(spec *v1alpha1.SignatureScheme) (*format, error) {
 	p := &rfc9421{}
+	f := &format{profile: p, algorithms: rfc9421Algorithms}
 	if o := spec.RFC9421; o != nil {
 		p.label, p.tag = o.Label, o.Tag
+		f.nonce = o.Nonce == v1alpha1.NonceRequired
 	}
 	if e := spec.External; e != nil {
 		p.origin = origin{e.Scheme, e.Authority}
 	}
 	digest, _, err := requireComponent("content-digest")
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	p.digest = digest
 
-	cover := spec.Cover
-	if len(cover) == 0 {
-		cover = defaultCover
-	}
-	var required []requirement
 	var names []string
-	for i, text := range cover {
+	for i, text := range spec.Cover {
 		q, id, err := requireComponent(text)
 		if err != nil {
-			return nil, nil, fmt.Errorf("cover[%d]: %w; name a derived component such as @path or a header field in lower case", i, err)
+			return nil, fmt.Errorf("cover[%d]: %w; name a derived component such as @path or a header field in lower case", i, err)
 		}
-		required, names = append(required, q), append(names, id)
+		f.required, names = append(f.required, q), append(names, id)
 	}
 	if whole := `"content-digest"`; spec.Body != v1alpha1.BodyUnbound && !slices.Contains(names, whole) {
 		names = append(names, whole)
 	}
-	p.accept, err = acceptSignature(p.label, p.tag, names, accepted)
-	return p, required, err
+	p.accept, err = acceptSignature(p.label, p.tag, names, spec.Algorithms)
+	return f, err
 }
 
 // requireComponent compiles an entry of cover and returns its canonical identifier too. Wider components stand in for
@@ -292,7 +292,7 @@ func (p *rfc9421) base(r *authz.Request, c *claim, n int, buf []byte) ([]byte, b
 	return p.origin.appendBase(r, c, n, buf)
 }
 
-func (p *rfc9421) bindsBody(c *claim) bool { return p.digest.metBy(c) }
+func (p *rfc9421) bindsBody(_ *authz.Request, c *claim) bool { return p.digest.metBy(c) }
 
 func (p *rfc9421) checkBody(r *authz.Request, body []byte) error { return checkContentDigest(r, body) }
 

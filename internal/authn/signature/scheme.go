@@ -5,12 +5,12 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
-
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/postern-auth/postern/internal/authz"
 	"github.com/postern-auth/postern/internal/keystore"
+	"github.com/postern-auth/postern/internal/replay"
 	"github.com/postern-auth/postern/internal/resource/v1alpha1"
 )
 
@@ -18,53 +18,58 @@ import (
 type Options struct {
 	Namespace string         // the scheme's own
 	Store     keystore.Store // whose keys verify
-	Replay    Replay         // outlives the scheme: a reload must not forget; may be nil for schemes with replay: Allow
+	Replay    replay.Memory  // outlives the scheme: a reload must not forget; may be nil for schemes with replay: Allow
 	BodyLimit int64          // the largest body to look at, in bytes; 0: any
 }
 
 // scheme verifies what one profile reads. It is immutable.
 type scheme struct {
-	profile  profile
-	required []requirement
+	*format
+
 	accepted []*algorithm
+	app      string // whose keys count where requests name none; empty: requests name a key
 	apps     keystore.AppSelector
 	store    keystore.Store
-	replay   Replay // nil: replays are allowed
+	replay   replay.Memory // nil: replays are allowed
 	dummy    *keystore.Key
 
+	namespace string
 	clockSkew time.Duration
 	maxAge    time.Duration
-	nonce     bool // required
 	body      v1alpha1.BodyCoverage
 	bodyLimit int64
+	explain   bool
 }
 
 // New makes the Authenticator of an AuthScheme with a signature. The spec has its defaults and is valid; what New
 // finds wrong nevertheless is named by field, relative to spec.signature.
 func New(spec *v1alpha1.SignatureScheme, opts Options) (authz.Authenticator, error) {
-	if spec.Profile != v1alpha1.ProfileRFC9421 {
-		return nil, fmt.Errorf("profile: %q is not supported; use %s", spec.Profile, v1alpha1.ProfileRFC9421)
+	made, known := profiles[spec.Profile]
+	if !known {
+		return nil, fmt.Errorf("profile: %q is not known", spec.Profile)
 	}
-	accepted, err := acceptedAlgorithms(spec.Algorithms)
-	if err != nil {
-		return nil, err
-	}
-	profile, required, err := newRFC9421(spec, accepted)
+	f, err := made.read(spec)
 	if err != nil {
 		return nil, err
 	}
 	s := &scheme{
-		profile:   profile,
-		required:  required,
-		accepted:  accepted,
+		format:    f,
 		apps:      keystore.NewAppSelector(spec.Apps.Namespaces, spec.Apps.MatchLabels, opts.Namespace),
 		store:     opts.Store,
 		dummy:     newDummy(),
-		clockSkew: orDefault(spec.ClockSkew, v1alpha1.DefaultClockSkew),
-		maxAge:    orDefault(spec.MaxAge, v1alpha1.DefaultMaxAge),
-		nonce:     spec.RFC9421 != nil && spec.RFC9421.Nonce == v1alpha1.NonceRequired,
+		namespace: opts.Namespace,
+		app:       spec.App,
+		clockSkew: spec.ClockSkew.Duration,
+		maxAge:    spec.MaxAge.Duration,
 		body:      spec.Body,
 		bodyLimit: opts.BodyLimit,
+		explain:   spec.Explain,
+	}
+	if namespace, name, ok := strings.Cut(spec.App, "/"); ok {
+		s.namespace, s.app = namespace, name
+	}
+	if s.accepted, err = accept(spec.Algorithms, f.algorithms); err != nil {
+		return nil, err
 	}
 	if spec.Replay != v1alpha1.ReplayAllow {
 		if opts.Replay == nil {
@@ -75,43 +80,21 @@ func New(spec *v1alpha1.SignatureScheme, opts Options) (authz.Authenticator, err
 	return s, nil
 }
 
-func acceptedAlgorithms(names []string) ([]*algorithm, error) {
-	if len(names) == 0 {
-		return algorithms, nil
-	}
-	var accepted []*algorithm
-	for i, name := range names {
-		a := algorithmNamed(name)
-		if a == nil {
-			return nil, fmt.Errorf("algorithms[%d]: %q is not supported by profile %s", i, name, v1alpha1.ProfileRFC9421)
-		}
-		accepted = append(accepted, a)
-	}
-	return accepted, nil
-}
-
 // newDummy makes the key that is tried when no real one can be, so that an unknown key id costs what a wrong signature
 // does. Its secret exists nowhere else.
 func newDummy() *keystore.Key {
 	return &keystore.Key{Signing: &keystore.SigningKey{Secret: authz.Secret(rand.Text())}}
 }
 
-func orDefault(d *metav1.Duration, otherwise time.Duration) time.Duration {
-	if d == nil {
-		return otherwise
-	}
-	return d.Duration
-}
-
-// Extract finds the one signature that counts. Verify reads it again: a Credential carries text, and reading is cheap.
+// Extract finds the one signature that counts. The Credential is empty, for a signature has parts in many places and is
+// no secret to strip: Verify reads it again, which is cheap.
 func (s *scheme) Extract(r *authz.Request) (authz.Credential, error) {
 	w := newWork()
 	defer w.release()
 	if err := s.profile.parse(r, &w.claim); err != nil {
 		return authz.Credential{}, err
 	}
-	text, _ := r.Header("signature")
-	return authz.Credential{Value: authz.Secret(text)}, nil
+	return authz.Credential{}, nil
 }
 
 // Challenge implements [authz.Authenticator].
@@ -134,7 +117,7 @@ func (s *scheme) Verify(ctx context.Context, r *authz.Request, _ authz.Credentia
 	}
 	key, err := s.prove(ctx, r, w)
 	if err != nil {
-		return nil, err
+		return nil, s.explained(err, w.base)
 	}
 	if err := s.checkCoverage(&w.claim); err != nil {
 		return nil, err
@@ -142,7 +125,7 @@ func (s *scheme) Verify(ctx context.Context, r *authz.Request, _ authz.Credentia
 	if err := s.checkBody(r, &w.claim); err != nil {
 		return nil, err
 	}
-	if err := s.checkFirst(ctx, key, w); err != nil {
+	if err := s.checkFirst(ctx, r, key, w); err != nil {
 		return nil, err
 	}
 	return key.Principal, nil

@@ -17,10 +17,13 @@ import (
 	"github.com/dunglas/httpsfv"
 
 	"github.com/postern-auth/postern/internal/authz"
+	"github.com/postern-auth/postern/internal/resource/v1alpha1"
 )
 
 // SignRequest is a request and how to sign it.
 type SignRequest struct {
+	Profile v1alpha1.SignatureProfile // empty: rfc9421
+
 	Method  string
 	URL     string         // absolute, http or https
 	Headers []authz.Header // names in any case; repeated fields as several Headers
@@ -30,25 +33,46 @@ type SignRequest struct {
 	Key       any    // authz.Secret, ed25519.PrivateKey, *ecdsa.PrivateKey or *rsa.PrivateKey
 	Algorithm string // also written as alg; default: the first that fits the key, and no alg
 
-	Label   string    // default: sig1
-	Cover   []string  // as in AuthScheme; default: method, authority, path, query, and content-digest with a body
-	Created time.Time // zero: left out
+	Cover   []string  // as in AuthScheme; default: the profile's
+	Created time.Time // zero: left out where the profile can do without
 	Expires time.Time // zero: left out
 	Nonce   string    // empty: left out
-	Tag     string    // empty: left out
-}
 
-// defaultCover is also an AuthScheme's default.
-var defaultCover = []string{"@method", "@authority", "@path", "@query"}
+	Label string // rfc9421; default: sig1
+	Tag   string // rfc9421; empty: left out
+
+	Region, Service string // aws-sigv4
+	Presign         bool   // aws-sigv4: sign the URL until Expires, instead of headers
+
+	Template *v1alpha1.SignatureTemplate // template
+}
 
 // Signed is what signing gives.
 type Signed struct {
-	Headers []authz.Header // to add to the request: Content-Digest if it is covered and was not there, Signature-Input, Signature
+	URL     string         // where to send the request: as given, but for presigned URLs
+	Headers []authz.Header // to add to the request: those of the signature, and digests and times that were not there
 	Base    string         // the text that was signed
 }
 
-// Sign signs a request with HTTP Message Signatures (RFC 9421).
+// Sign signs a request in its profile. A verifier of the same profile with its defaults accepts the result.
 func Sign(q SignRequest) (*Signed, error) {
+	if q.Profile == "" {
+		q.Profile = v1alpha1.ProfileRFC9421
+	}
+	made, known := profiles[q.Profile]
+	if !known {
+		return nil, fmt.Errorf("profile %q is not known", q.Profile)
+	}
+	signed, err := made.sign(&q)
+	if err == nil && signed.URL == "" {
+		signed.URL = q.URL
+	}
+	return signed, err
+}
+
+// signRFC9421 signs with HTTP Message Signatures. By default it covers method, authority, path, query and, with a body,
+// content-digest.
+func signRFC9421(q *SignRequest) (*Signed, error) {
 	r, err := q.request()
 	if err != nil {
 		return nil, err
@@ -57,7 +81,7 @@ func Sign(q SignRequest) (*Signed, error) {
 		q.Label = "sig1"
 	}
 	if len(q.Cover) == 0 {
-		q.Cover = slices.Clone(defaultCover)
+		q.Cover = v1alpha1.ProfileRFC9421.Cover()
 		if len(q.Body) > 0 {
 			q.Cover = append(q.Cover, "content-digest")
 		}
@@ -76,7 +100,7 @@ func Sign(q SignRequest) (*Signed, error) {
 	if err != nil {
 		return nil, err
 	}
-	sig, err := q.sign(base)
+	sig, err := signWith(rfc9421Algorithms, q.Algorithm, q.Key, base)
 	if err != nil {
 		return nil, err
 	}
@@ -107,25 +131,14 @@ func (q *SignRequest) request() (*authz.Request, error) {
 		Method: q.Method, Scheme: u.Scheme, Host: u.Host, Path: u.EscapedPath(),
 		Query: u.RawQuery, HasQuery: u.RawQuery != "" || u.ForceQuery, RawHeaders: true,
 	}
+	r.Body.Bytes = q.Body
+	if len(q.Body) > 0 {
+		r.Body.State = authz.BodyWhole
+	}
 	for _, h := range q.Headers {
 		r.Headers = append(r.Headers, authz.Header{Name: strings.ToLower(h.Name), Value: h.Value})
 	}
 	return r, nil
-}
-
-func (q *SignRequest) sign(base []byte) ([]byte, error) {
-	for _, a := range algorithms {
-		if q.Algorithm != "" && q.Algorithm != a.name {
-			continue
-		}
-		if sig, err := a.sign(q.Key, base); sig != nil || err != nil {
-			return sig, err
-		}
-	}
-	if q.Algorithm == "" {
-		return nil, errors.New("the key fits no signature algorithm")
-	}
-	return nil, fmt.Errorf("the key does not fit algorithm %q", q.Algorithm)
 }
 
 // claim writes what is to be signed and reads it as a verifier does.

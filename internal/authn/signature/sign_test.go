@@ -4,6 +4,7 @@ import (
 	"crypto/ecdh"
 	"crypto/ed25519"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -29,10 +30,11 @@ func TestSign(t *testing.T) {
 	params := `("@method" "@authority" "@path" "@query" "content-digest");created=1618884473;keyid="test-shared-secret";` +
 		`alg="hmac-sha256";expires=1618884533;nonce="n1";tag="orders"`
 	want := &Signed{
+		URL: q.URL,
 		Headers: []authz.Header{
 			{Name: "Content-Digest", Value: rightDigest},
 			{Name: "Signature-Input", Value: "client=" + params},
-			{Name: "Signature", Value: "client=" + byteSequence(sumHMAC(sharedSecret(t), []byte(got.Base)))},
+			{Name: "Signature", Value: "client=" + byteSequence(sumHMAC(sha256.New, sharedSecret(t), []byte(got.Base)))},
 		},
 		Base: strings.Join([]string{
 			`"@method": POST`, `"@authority": example.com`, `"@path": /orders`, `"@query": ?page=1`,
@@ -52,8 +54,8 @@ func TestSignErrors(t *testing.T) {
 		{func(q *SignRequest) { q.URL = "/orders" }, `url "/orders": use an absolute http or https URL`},
 		{func(q *SignRequest) { q.URL = "https://me:pw@example.com/" }, "without user"},
 		{func(q *SignRequest) { q.URL = "https://[" }, "missing ']'"},
-		{func(q *SignRequest) { q.Key = authz.Secret("") }, "the key fits no signature algorithm"},
-		{func(q *SignRequest) { q.Key = "a string" }, "the key fits no signature algorithm"},
+		{func(q *SignRequest) { q.Key = authz.Secret("") }, "the key fits no algorithm of the profile"},
+		{func(q *SignRequest) { q.Key = "a string" }, "the key fits no algorithm of the profile"},
 		{func(q *SignRequest) { q.Algorithm = "ed25519" }, `the key does not fit algorithm "ed25519"`},
 		{func(q *SignRequest) { q.Algorithm = "hmac-md5" }, `the key does not fit algorithm "hmac-md5"`},
 		{func(q *SignRequest) { q.Label = "Sig" }, "the label in lower case"},

@@ -13,6 +13,7 @@ import (
 
 	"github.com/postern-auth/postern/internal/authz"
 	"github.com/postern-auth/postern/internal/keystore"
+	"github.com/postern-auth/postern/internal/replay"
 	"github.com/postern-auth/postern/internal/resource/v1alpha1"
 )
 
@@ -34,6 +35,21 @@ func (k keys) BySigningID(_ context.Context, id string) ([]*keystore.Key, error)
 		return found, nil
 	}
 	return nil, keystore.ErrNotFound
+}
+
+func (k keys) ByApp(_ context.Context, namespace, name string) ([]*keystore.Key, error) {
+	var found []*keystore.Key
+	for _, list := range k {
+		for _, key := range list {
+			if key.App.Namespace == namespace && key.App.Name == name {
+				found = append(found, key)
+			}
+		}
+	}
+	if found == nil {
+		return nil, keystore.ErrNotFound
+	}
+	return found, nil
 }
 
 // add stores a key under the id, for an App of that name.
@@ -91,17 +107,25 @@ func rfcKeys(t testing.TB) keys {
 func newScheme(t testing.TB, store keystore.Store, edit func(*v1alpha1.SignatureScheme, *Options)) *scheme {
 	t.Helper()
 	spec := &v1alpha1.SignatureScheme{Profile: v1alpha1.ProfileRFC9421}
-	memory := NewMemory(1 << 20)
-	memory.now = func() time.Time { return now }
-	opts := Options{Namespace: "rfc", Store: store, Replay: memory}
+	opts := Options{Namespace: "rfc", Store: store, Replay: newMemory()}
 	if edit != nil {
 		edit(spec, &opts)
 	}
+	setDefaults(spec, opts.Namespace)
 	s, err := New(spec, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s.(*scheme)
+}
+
+func newMemory() *replay.Local { return replay.NewLocal(1<<20, func() time.Time { return now }) }
+
+// setDefaults does what decoding the resource does.
+func setDefaults(spec *v1alpha1.SignatureScheme, namespace string) {
+	whole := v1alpha1.AuthScheme{Spec: v1alpha1.AuthSchemeSpec{Signature: spec}}
+	whole.Namespace = namespace
+	whole.SetDefaults()
 }
 
 // readRequest reads the text of an HTTP request into what Envoy makes of it with encode_raw_headers.

@@ -2,13 +2,13 @@ package signature
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
 
 	"github.com/postern-auth/postern/internal/authz"
+	"github.com/postern-auth/postern/internal/resource/v1alpha1"
 )
 
 // TestTampered changes one bit, anywhere in what is covered, and the request is refused. Only another case of the host
@@ -44,7 +44,7 @@ func drawRequest(t testing.TB, rt *rapid.T) SignRequest {
 	q.URL = "https://Example.com:8443" + path + "?" + query
 	q.Body = rapid.SliceOfN(rapid.Byte(), 1, 64).Draw(rt, "body")
 	q.Headers = nil
-	q.Cover = slices.Clone(defaultCover)
+	q.Cover = v1alpha1.ProfileRFC9421.Cover()
 	for i := range rapid.IntRange(0, 4).Draw(rt, "headers") {
 		name := fmt.Sprintf("x-%d", i)
 		q.Headers = append(q.Headers, authz.Header{Name: name, Value: rapid.StringMatching(`[!-~]([ -~]{0,16}[!-~])?`).Draw(rt, name)})

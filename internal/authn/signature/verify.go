@@ -39,6 +39,8 @@ var (
 // checkTimes holds the claim to the clock. maxAge never lengthens what the signer said.
 func (s *scheme) checkTimes(now time.Time, c *claim) error {
 	switch {
+	case s.timeless:
+		return nil
 	case c.created.IsZero():
 		return errNoCreated
 	case !c.expires.IsZero() && c.expires.Before(c.created):
@@ -66,7 +68,7 @@ type candidate struct {
 // known, beyond the look-up itself.
 func (s *scheme) prove(ctx context.Context, r *authz.Request, w *work) (*keystore.Key, error) {
 	c := &w.claim
-	keys, err := s.store.BySigningID(ctx, c.keyID)
+	keys, err := s.lookUp(ctx, c)
 	if err != nil && !errors.Is(err, keystore.ErrNotFound) {
 		return nil, authz.Unavailable(authz.ReasonStoreUnavailable, err)
 	}
@@ -74,10 +76,13 @@ func (s *scheme) prove(ctx context.Context, r *authz.Request, w *work) (*keystor
 	for n, more := 0, true; more; n++ {
 		w.base, more, err = s.profile.base(r, c, n, w.base[:0])
 		if err != nil {
+			if _, ok := errors.AsType[*authz.Failure](err); ok {
+				return nil, err
+			}
 			return nil, authz.Fail(authz.ReasonBadSignature, err)
 		}
 		for _, k := range w.keys {
-			if !k.algorithm.verify(k.key.Signing, w.base, c.signature) || k.key == s.dummy {
+			if !k.verifies(w.base, c) || k.key == s.dummy {
 				continue
 			}
 			if err := k.key.Check(r.Now); err != nil {
@@ -88,6 +93,23 @@ func (s *scheme) prove(ctx context.Context, r *authz.Request, w *work) (*keystor
 		}
 	}
 	return nil, refusal
+}
+
+// lookUp returns the keys that the claim may mean.
+func (s *scheme) lookUp(ctx context.Context, c *claim) ([]*keystore.Key, error) {
+	if s.app != "" {
+		return s.store.ByApp(ctx, s.namespace, s.app)
+	}
+	return s.store.BySigningID(ctx, c.keyID)
+}
+
+// verifies reports whether one of the claim's signatures is the key's. All are tried in any case.
+func (k *candidate) verifies(base []byte, c *claim) bool {
+	ok := k.algorithm.verify(k.key.Signing, base, c.signature)
+	for _, other := range c.others {
+		ok = k.algorithm.verify(k.key.Signing, base, other) || ok
+	}
+	return ok
 }
 
 // candidates gathers the keys to try, at least one, and returns the reason to give if none verifies.
@@ -110,7 +132,7 @@ func (s *scheme) candidates(keys []*keystore.Key, w *work) error {
 	if len(w.keys) > 0 {
 		return errWrong
 	}
-	w.keys = append(w.keys, candidate{s.dummy, algorithms[0]})
+	w.keys = append(w.keys, candidate{s.dummy, hmacSHA256})
 	return refusal
 }
 
@@ -130,7 +152,7 @@ func (s *scheme) checkCoverage(c *claim) error {
 // this route, as a scheme that binds them needs, then there is none. Where it does not, the signer has still said that
 // the body is empty, and an upstream that checks Content-Digest sees one that was added.
 func (s *scheme) checkBody(r *authz.Request, c *claim) error {
-	bound := s.profile.bindsBody(c)
+	bound := s.profile.bindsBody(r, c)
 	if !bound {
 		if s.body == v1alpha1.BodyUnbound || s.body != v1alpha1.BodyRequired && r.Body.State == authz.BodyNone {
 			return nil
@@ -140,20 +162,13 @@ func (s *scheme) checkBody(r *authz.Request, c *claim) error {
 		}
 		return errBodyUnbound
 	}
-	var refusal error
-	switch r.Body.State {
-	case authz.BodyNone, authz.BodyWhole, authz.BodyUnknown:
-	case authz.BodyPartial:
-		refusal = errBodyCut
-	default:
-		refusal = errBodyAway
-	}
-	if s.bodyLimit > 0 && int64(len(r.Body.Bytes)) > s.bodyLimit {
+	body, refusal := wholeBody(r)
+	if s.bodyLimit > 0 && int64(len(body)) > s.bodyLimit {
 		refusal = errBodyLarge
 	}
 	switch {
 	case refusal == nil:
-		return s.profile.checkBody(r, r.Body.Bytes)
+		return s.profile.checkBody(r, body)
 	case s.body == v1alpha1.BodyUnbound:
 		return nil
 	default:
@@ -161,18 +176,49 @@ func (s *scheme) checkBody(r *authz.Request, c *claim) error {
 	}
 }
 
+// wholeBody returns the body, or why it cannot be looked at. Where nothing tells whether there is one, it is empty.
+func wholeBody(r *authz.Request) ([]byte, error) {
+	switch r.Body.State {
+	case authz.BodyNone, authz.BodyWhole, authz.BodyUnknown:
+		return r.Body.Bytes, nil
+	case authz.BodyPartial:
+		return nil, errBodyCut
+	default:
+		return nil, errBodyAway
+	}
+}
+
+// explained adds the base to a refusal, for clients that are being developed. It holds no secret: the base is made of
+// the request alone.
+func (s *scheme) explained(err error, base []byte) error {
+	if !s.explain || len(base) == 0 {
+		return err
+	}
+	x := &authz.Explanation{Text: string(base)}
+	if p, ok := s.profile.(interface {
+		explain(base []byte) []authz.Header
+	}); ok {
+		x.Headers = p.explain(base)
+	}
+	return authz.Explain(err, x)
+}
+
 // checkFirst remembers what was signed until it is too old to be accepted, and refuses it if it was remembered.
-func (s *scheme) checkFirst(ctx context.Context, key *keystore.Key, w *work) error {
+func (s *scheme) checkFirst(ctx context.Context, r *authz.Request, key *keystore.Key, w *work) error {
 	if s.replay == nil {
 		return nil
 	}
 	c := &w.claim
-	until := c.created.Add(s.maxAge)
+	// Without a time of its own the signature may have been accepted at any time before.
+	earliest, until := r.Now.Add(-s.maxAge), r.Now.Add(s.maxAge)
+	if !s.timeless {
+		earliest, until = c.created.Add(-s.clockSkew), c.created.Add(s.maxAge)
+	}
 	if !c.expires.IsZero() && c.expires.Before(until) {
 		until = c.expires
 	}
 	// The extra second keeps a memory whose clock is read later than r.Now from having forgotten already.
-	first, err := s.replay.First(ctx, w.signed(key.ID), until.Add(s.clockSkew+time.Second))
+	first, err := s.replay.First(ctx, w.signed(key.ID), earliest, until.Add(s.clockSkew+time.Second))
 	switch {
 	case err != nil:
 		return authz.Unavailable(authz.ReasonReplayUnavailable, err)

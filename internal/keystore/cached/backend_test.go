@@ -127,6 +127,24 @@ func (b *backend) BySigningID(ctx context.Context, id string) (keys []*keystore.
 	return keys, nil
 }
 
+func (b *backend) ByApp(ctx context.Context, namespace, name string) (keys []*keystore.Key, err error) {
+	if err := b.answer(ctx, func() {
+		for _, list := range b.signing {
+			for _, k := range list {
+				if k.App.Namespace == namespace && k.App.Name == name {
+					keys = append(keys, k)
+				}
+			}
+		}
+	}); err != nil {
+		return nil, err
+	}
+	if keys == nil {
+		return nil, keystore.ErrNotFound
+	}
+	return keys, nil
+}
+
 // clock is a clock that stands still until it is set.
 type clock struct{ now atomic.Int64 }
 

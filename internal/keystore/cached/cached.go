@@ -147,21 +147,46 @@ func (s *Store) ByDigest(ctx context.Context, d keystore.Digest) (*keystore.Key,
 
 // BySigningID implements [keystore.Store].
 func (s *Store) BySigningID(ctx context.Context, signing string) ([]*keystore.Key, error) {
-	id := signingID(signing)
-	a, fresh := s.recall(id)
-	if !fresh {
-		var err error
-		signing = strings.Clone(signing) // a read may outlive the call, and so the request that the id aliases
-		if a, err = s.learn(ctx, a, question{id, func(ctx context.Context) ([]*keystore.Key, error) {
-			keys, err := s.next.BySigningID(ctx, signing)
-			if err == nil && slices.ContainsFunc(keys, func(k *keystore.Key) bool { return k.Signing == nil || k.Signing.ID != signing }) {
-				return nil, errWrongKey
-			}
-			return keys, err
-		}}); err != nil {
-			return nil, err
-		}
+	if a, fresh := s.recall(signingID(signing)); fresh {
+		return a.all()
 	}
+	signing = strings.Clone(signing) // a read may outlive the call, and so the request that the id aliases
+	return s.several(ctx, signingID(signing),
+		func(ctx context.Context) ([]*keystore.Key, error) { return s.next.BySigningID(ctx, signing) },
+		func(k *keystore.Key) bool { return k.Signing.ID == signing })
+}
+
+// ByApp implements [keystore.Store].
+func (s *Store) ByApp(ctx context.Context, namespace, name string) ([]*keystore.Key, error) {
+	if a, fresh := s.recall(appID(namespace, name)); fresh {
+		return a.all()
+	}
+	namespace, name = strings.Clone(namespace), strings.Clone(name)
+	return s.several(ctx, appID(namespace, name),
+		func(ctx context.Context) ([]*keystore.Key, error) { return s.next.ByApp(ctx, namespace, name) },
+		func(k *keystore.Key) bool { return k.App.Namespace == namespace && k.App.Name == name })
+}
+
+// several asks the store for signing keys. right reports whether a key is one of those that were asked for.
+func (s *Store) several(
+	ctx context.Context, id [32]byte, ask func(context.Context) ([]*keystore.Key, error), right func(*keystore.Key) bool,
+) ([]*keystore.Key, error) {
+	old, _ := s.recall(id)
+	a, err := s.learn(ctx, old, question{id, func(ctx context.Context) ([]*keystore.Key, error) {
+		keys, err := ask(ctx)
+		if err == nil && slices.ContainsFunc(keys, func(k *keystore.Key) bool { return k.Signing == nil || !right(k) }) {
+			return nil, errWrongKey
+		}
+		return keys, err
+	}})
+	if err != nil {
+		return nil, err
+	}
+	return a.all()
+}
+
+// all returns the keys of an answer.
+func (a *answer) all() ([]*keystore.Key, error) {
 	if len(a.keys) == 0 {
 		return nil, keystore.ErrNotFound
 	}

@@ -51,7 +51,8 @@ func (e *epochs) end(marks ...*atomic.Uint64) {
 // Forget drops what is known of an API key: it was revoked, changed or made. Call it after the store has changed.
 func (s *Store) Forget(d keystore.Digest) { s.epochs.end(s.epochs.slot(digestID(d))) }
 
-// ForgetSigningID drops what is known of the signing keys with the id.
+// ForgetSigningID drops what is known of the signing keys with the id. A new one is a change of its App: then call
+// ForgetApp too.
 func (s *Store) ForgetSigningID(id string) { s.epochs.end(s.epochs.slot(signingID(id))) }
 
 // ForgetApp drops what is known of every credential of the App, and all that is known not to exist, since one of that
@@ -65,12 +66,15 @@ func (s *Store) ForgetAll() { s.epochs.end(&s.epochs.all) }
 
 func (e *epochs) slot(id [32]byte) *atomic.Uint64 { return &e.slots[idSlot(id)] }
 
-// slotsOf returns the slots of an answer: its question's, and those of its keys' Apps.
+// slotsOf returns the slots of an answer: its question's, and those of its keys' Apps and signing ids.
 func slotsOf(id [32]byte, keys []*keystore.Key) []uint16 {
-	slots := make([]uint16, 1, 1+len(keys))
+	slots := make([]uint16, 1, 1+2*len(keys))
 	slots[0] = idSlot(id)
 	for _, k := range keys {
 		slots = append(slots, appSlot(k.App.Namespace+"/"+k.App.Name))
+		if k.Signing != nil {
+			slots = append(slots, idSlot(signingID(k.Signing.ID)))
+		}
 	}
 	return slots
 }
@@ -86,3 +90,5 @@ func appSlot(app string) uint16 { return uint16(maphash.String(appSeed, app) & s
 func digestID(d keystore.Digest) [32]byte { return cache.Key("api key", d.Pepper, string(d.Sum[:])) }
 
 func signingID(id string) [32]byte { return cache.Key("signing key", id) }
+
+func appID(namespace, name string) [32]byte { return cache.Key("signing keys of", namespace, name) }

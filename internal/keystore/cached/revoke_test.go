@@ -156,6 +156,10 @@ func (r restless) ByDigest(context.Context, keystore.Digest) (*keystore.Key, err
 	return r.k, nil
 }
 
+func (r restless) ByApp(context.Context, string, string) ([]*keystore.Key, error) {
+	return nil, keystore.ErrNotFound
+}
+
 func (r restless) BySigningID(context.Context, string) ([]*keystore.Key, error) {
 	return nil, keystore.ErrNotFound
 }

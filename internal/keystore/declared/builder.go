@@ -115,19 +115,16 @@ func field(credential int, name string) string {
 }
 
 func (b *builder) store() *Store {
-	keys := make([]*keystore.Key, len(b.signing))
-	for i := range b.signing {
-		keys[i] = &b.signing[i]
+	s := &Store{
+		digests: b.digests,
+		signing: make(map[string][]*keystore.Key, len(b.signing)),
+		byApp:   make(map[pair][]*keystore.Key),
 	}
-	slices.SortStableFunc(keys, func(x, y *keystore.Key) int { return strings.Compare(x.Signing.ID, y.Signing.ID) })
-	s := &Store{digests: b.digests, signing: make(map[string][]*keystore.Key)}
-	for len(keys) > 0 {
-		n, id := 1, keys[0].Signing.ID
-		for n < len(keys) && keys[n].Signing.ID == id {
-			n++
-		}
-		s.signing[id] = keys[:n:n]
-		keys = keys[n:]
+	for i := range b.signing {
+		k := &b.signing[i]
+		app := pair{k.App.Namespace, k.App.Name}
+		s.signing[k.Signing.ID] = append(s.signing[k.Signing.ID], k)
+		s.byApp[app] = append(s.byApp[app], k)
 	}
 	for id := range b.peppers {
 		s.peppers = append(s.peppers, id)

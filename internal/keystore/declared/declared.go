@@ -34,7 +34,8 @@ type Credential struct {
 // Store finds the credentials of declared Apps.
 type Store struct {
 	digests *index
-	signing map[string][]*keystore.Key
+	signing map[string][]*keystore.Key // by signing id
+	byApp   map[pair][]*keystore.Key   // signing keys
 	peppers []string
 }
 
@@ -59,6 +60,14 @@ func (s *Store) ByDigest(_ context.Context, d keystore.Digest) (*keystore.Key, e
 // BySigningID implements [keystore.Store].
 func (s *Store) BySigningID(_ context.Context, id string) ([]*keystore.Key, error) {
 	if keys := s.signing[id]; keys != nil {
+		return keys, nil
+	}
+	return nil, keystore.ErrNotFound
+}
+
+// ByApp implements [keystore.Store].
+func (s *Store) ByApp(_ context.Context, namespace, name string) ([]*keystore.Key, error) {
+	if keys := s.byApp[pair{namespace, name}]; keys != nil {
 		return keys, nil
 	}
 	return nil, keystore.ErrNotFound

@@ -29,6 +29,7 @@ func Test(t *testing.T, open Open) {
 		s := open(t, nil)
 		notFound(t, s, Digest("any"))
 		signingIDs(t, s, "any")
+		signersOf(t, s, "any", "any")
 	})
 	t.Run("every key is found by its digest, as it was stored", func(t *testing.T) {
 		keys := Keys()
@@ -41,6 +42,7 @@ func Test(t *testing.T, open Open) {
 	})
 	t.Run("only the whole digest finds a key", testWholeDigest(open))
 	t.Run("every signing key is found by its id, in all namespaces", testSigning(open))
+	t.Run("an App's signing keys are found, and no others", testByApp(open))
 	t.Run("a signing key has no digest and an API key no signing id", func(t *testing.T) {
 		s := open(t, Keys())
 		notFound(t, s, keystore.Digest{})
@@ -98,6 +100,37 @@ func testSigning(open Open) func(t *testing.T) {
 	}
 }
 
+func testByApp(open Open) func(t *testing.T) {
+	return func(t *testing.T) {
+		keys := Keys()
+		s := open(t, keys)
+		type app struct{ namespace, name string }
+		byApp := map[app][]*keystore.Key{}
+		for _, k := range keys {
+			a := app{k.App.Namespace, k.App.Name}
+			byApp[a] = append(byApp[a], keep(k)...)
+		}
+		several := false
+		for a, want := range byApp {
+			signersOf(t, s, a.namespace, a.name, want...)
+			signersOf(t, s, a.name, a.namespace)
+			signersOf(t, s, "", a.namespace+"/"+a.name)
+			several = several || len(want) > 1
+		}
+		if !several {
+			t.Fatal("the keys do not test this")
+		}
+	}
+}
+
+// keep returns the key if it is a signing key.
+func keep(k *keystore.Key) []*keystore.Key {
+	if k.Signing == nil {
+		return nil
+	}
+	return []*keystore.Key{k}
+}
+
 func testCancelled(open Open) func(t *testing.T) {
 	return func(t *testing.T) {
 		keys := Keys()
@@ -108,6 +141,9 @@ func testCancelled(open Open) func(t *testing.T) {
 			if want.Signing != nil {
 				if _, err := s.BySigningID(ctx, want.Signing.ID); errors.Is(err, keystore.ErrNotFound) {
 					t.Errorf("%s: %v", want.ID, err)
+				}
+				if _, err := s.ByApp(ctx, want.App.Namespace, want.App.Name); errors.Is(err, keystore.ErrNotFound) {
+					t.Errorf("%s by its App: %v", want.ID, err)
 				}
 				continue
 			}
@@ -163,19 +199,31 @@ func notFound(t *testing.T, s keystore.Store, d keystore.Digest) {
 func signingIDs(t *testing.T, s keystore.Store, id string, want ...*keystore.Key) {
 	t.Helper()
 	got, err := s.BySigningID(context.Background(), id)
+	exactly(t, "signing id "+id, got, err, want)
+}
+
+// signersOf expects exactly these signing keys of an App, in any order; none: ErrNotFound.
+func signersOf(t *testing.T, s keystore.Store, namespace, name string, want ...*keystore.Key) {
+	t.Helper()
+	got, err := s.ByApp(context.Background(), namespace, name)
+	exactly(t, "App "+namespace+"/"+name, got, err, want)
+}
+
+func exactly(t *testing.T, what string, got []*keystore.Key, err error, want []*keystore.Key) {
+	t.Helper()
 	if len(want) == 0 {
 		if !errors.Is(err, keystore.ErrNotFound) || len(got) > 0 {
-			t.Errorf("signing id %q: found %v, %v", id, got, err)
+			t.Errorf("%q: found %v, %v", what, got, err)
 		}
 		return
 	}
 	if err != nil {
-		t.Errorf("signing id %q: %v", id, err)
+		t.Errorf("%q: %v", what, err)
 		return
 	}
 	byID := func(a, b *keystore.Key) int { return strings.Compare(a.ID, b.ID) }
 	if diff := Diff(slices.SortedFunc(slices.Values(want), byID), slices.SortedFunc(slices.Values(got), byID)); diff != "" {
-		t.Errorf("signing id %q: -stored +found\n%s", id, diff)
+		t.Errorf("%q: -stored +found\n%s", what, diff)
 	}
 }
 

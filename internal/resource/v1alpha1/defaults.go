@@ -57,19 +57,27 @@ func (a *AppSelector) setDefaults(namespace string) {
 func (s *SignatureScheme) setDefaults() {
 	setDefault(&s.Body, BodyIfPresent)
 	setDefault(&s.Replay, ReplayReject)
-	defaultDuration(&s.ClockSkew, DefaultClockSkew)
 	if s.RFC9421 != nil {
 		setDefault(&s.RFC9421.Nonce, NonceOptional)
 	}
-	if s.Profile != ProfileRFC9421 {
+	if s.Template != nil {
+		setDefault(&s.Template.Algorithm, algorithmHMAC)
+	}
+	profile, known := facts[s.Profile]
+	if !known {
 		return // what follows is the profile's
 	}
-	defaultDuration(&s.MaxAge, DefaultMaxAge)
-	if len(s.Algorithms) == 0 {
-		s.Algorithms = slices.Clone(signatureAlgorithms)
+	defaultDuration(&s.ClockSkew, profile.clockSkew)
+	defaultDuration(&s.MaxAge, profile.maxAge)
+	switch {
+	case len(s.Algorithms) > 0:
+	case s.Template != nil:
+		s.Algorithms = []string{s.Template.Algorithm}
+	default:
+		s.Algorithms = slices.Clone(profile.algorithms)
 	}
 	if len(s.Cover) == 0 {
-		s.Cover = []string{"@method", "@authority", "@path", "@query"}
+		s.Cover = slices.Clone(profile.cover)
 	}
 }
 

@@ -65,8 +65,20 @@ type APIKeyScheme struct {
 // SignatureProfile names a signing format.
 type SignatureProfile string
 
-// ProfileRFC9421 is HTTP Message Signatures.
-const ProfileRFC9421 SignatureProfile = "rfc9421"
+// The profiles.
+const (
+	ProfileRFC9421          SignatureProfile = "rfc9421"           // HTTP Message Signatures
+	ProfileXCa              SignatureProfile = "x-ca"              // Alibaba Cloud API Gateway's digest authentication
+	ProfileAWSSigV4         SignatureProfile = "aws-sigv4"         // AWS Signature Version 4
+	ProfileCavage           SignatureProfile = "cavage"            // draft-cavage-http-signatures-12
+	ProfileKong             SignatureProfile = "kong"              // Kong's hmac-auth
+	ProfileAPISIX           SignatureProfile = "apisix"            // APISIX's hmac-auth, 3.11 and later
+	ProfileStripe           SignatureProfile = "stripe"            // Stripe's webhooks
+	ProfileGitHub           SignatureProfile = "github"            // GitHub's webhooks
+	ProfileStandardWebhooks SignatureProfile = "standard-webhooks" // Standard Webhooks, and Svix's
+	ProfileSlack            SignatureProfile = "slack"             // Slack's requests
+	ProfileTemplate         SignatureProfile = "template"          // what the scheme describes
+)
 
 // BodyCoverage says when a signature must bind the body.
 type BodyCoverage string
@@ -89,26 +101,36 @@ const (
 
 // SignatureScheme accepts signed requests.
 type SignatureScheme struct {
-	// Profile is the signing format: rfc9421.
+	// Profile is the signing format.
 	Profile SignatureProfile `json:"profile"`
-	// Algorithms accepted, by RFC 9421's names. Default: all of RFC 9421 section 3.3.
+	// Algorithms accepted. Default: all of the profile's but those with SHA-1, which must be named.
 	Algorithms []string `json:"algorithms,omitempty"`
-	// Cover lists what must be signed, in the profile's own names. Default: method, authority, path and query.
+	// Cover lists what must be signed, in the profile's own names. Default: all that the profile's clients can sign of
+	// method, host, path, query and time.
 	Cover []string `json:"cover,omitempty"`
 	// Body is IfPresent (default), Required or Unbound.
 	Body BodyCoverage `json:"body,omitempty"`
-	// ClockSkew is how far a time may lie in the future. Default 60s.
+	// ClockSkew is how far a time may lie in the future. Default: the profile's, 60s for rfc9421.
 	ClockSkew *metav1.Duration `json:"clockSkew,omitempty"`
-	// MaxAge is how old a signature may be; it never lengthens the client's own expires. Default 5m.
+	// MaxAge is how old a signature may be; it never lengthens the client's own expires. Default: the profile's, 5m for
+	// rfc9421. Where nothing says when a request was signed (github), it is how long a replay is refused.
 	MaxAge *metav1.Duration `json:"maxAge,omitempty"`
 	// Replay is Reject (default) or Allow.
 	Replay ReplayMode `json:"replay,omitempty"`
+	// Explain puts the text that the server expected to be signed into the 401, never a secret. For development.
+	Explain bool `json:"explain,omitempty"`
 	// Apps says whose keys count.
 	Apps AppSelector `json:"apps,omitempty"`
+	// App is whose keys are tried, "name" or "namespace/name", for profiles whose requests name no key.
+	App string `json:"app,omitempty"`
 	// External is what clients signed where a proxy in front changes it; it is used for signatures only.
 	External *ExternalOrigin `json:"external,omitempty"`
 	// RFC9421 holds what only that profile has.
 	RFC9421 *RFC9421Options `json:"rfc9421,omitempty"`
+	// AWSSigV4 says which scopes count; required with that profile.
+	AWSSigV4 *AWSSigV4Options `json:"awsSigV4,omitempty"`
+	// Template describes the format; required with that profile.
+	Template *SignatureTemplate `json:"template,omitempty"`
 }
 
 // ExternalOrigin is the scheme and authority by which clients know the service.
@@ -134,6 +156,71 @@ type NonceMode string
 const (
 	NonceOptional NonceMode = "Optional"
 	NonceRequired NonceMode = "Required"
+)
+
+// AWSSigV4Options says which credential scopes count: a signature for another service could be replayed here.
+type AWSSigV4Options struct {
+	// Regions accepted, such as us-east-1; at least one.
+	Regions []string `json:"regions"`
+	// Services accepted, such as execute-api; at least one.
+	Services []string `json:"services"`
+}
+
+// SignatureTemplate describes a signing format.
+type SignatureTemplate struct {
+	// Text is what is signed: literal text with placeholders such as {method}, {path} and {header:x-env}.
+	Text string `json:"text"`
+	// Algorithm is hmac-sha256 (default), hmac-sha384 or hmac-sha512.
+	Algorithm string `json:"algorithm,omitempty"`
+	// Signature is where the signature stands, and how it is written.
+	Signature TemplateSignature `json:"signature"`
+	// KeyID is where the key's id stands. Without it the scheme names an app.
+	KeyID *TemplateField `json:"keyId,omitempty"`
+	// Timestamp is where the time of signing stands.
+	Timestamp *TemplateTimestamp `json:"timestamp,omitempty"`
+	// Nonce is where the nonce stands.
+	Nonce *TemplateField `json:"nonce,omitempty"`
+}
+
+// TemplateField is the header that holds a part of the signature.
+type TemplateField struct {
+	Header string `json:"header"`
+}
+
+// TemplateSignature is the header that holds the signature.
+type TemplateSignature struct {
+	Header string `json:"header"`
+	// Prefix stands before the signature, and is compared exactly.
+	Prefix string `json:"prefix,omitempty"`
+	// Encoding is hex, base64 (with padding) or base64url (without).
+	Encoding TemplateEncoding `json:"encoding"`
+}
+
+// TemplateEncoding says how a signature is written.
+type TemplateEncoding string
+
+// The encodings of a signature.
+const (
+	EncodingHex       TemplateEncoding = "hex"
+	EncodingBase64    TemplateEncoding = "base64"
+	EncodingBase64URL TemplateEncoding = "base64url"
+)
+
+// TemplateTimestamp is the header that holds the time of signing.
+type TemplateTimestamp struct {
+	Header string `json:"header"`
+	// Unit is s or ms since 1970, or rfc3339.
+	Unit TimestampUnit `json:"unit"`
+}
+
+// TimestampUnit says how a time is written.
+type TimestampUnit string
+
+// The ways to write a time.
+const (
+	UnitSeconds      TimestampUnit = "s"
+	UnitMilliseconds TimestampUnit = "ms"
+	UnitRFC3339      TimestampUnit = "rfc3339"
 )
 
 // JWTScheme accepts JSON Web Tokens.

@@ -108,8 +108,11 @@ func (c *checker) signing(at path, s *SigningCredential) {
 	if s.Algorithm == "" {
 		return
 	}
-	c.signatureAlgorithm(at.dot("algorithm"), s.Algorithm)
-	switch isHMAC := s.Algorithm == algorithmHMAC; {
+	known := everyAlgorithm()
+	if !slices.Contains(known, s.Algorithm) {
+		c.errorf(at.dot("algorithm"), "use one of "+strings.Join(known, ", "), "%s is not a signature algorithm", quote(s.Algorithm))
+	}
+	switch isHMAC := strings.HasPrefix(s.Algorithm, "hmac-"); {
 	case isHMAC && s.Secret == nil && s.PublicKey != "":
 		c.errorf(at.dot("algorithm"), "leave it out, or use a secret", "%s does not verify with a public key", s.Algorithm)
 	case !isHMAC && s.Secret != nil:

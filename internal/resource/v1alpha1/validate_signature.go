@@ -7,24 +7,17 @@ import (
 	"github.com/postern-auth/postern/internal/authz"
 )
 
-// signatureAlgorithms are those of RFC 9421 section 3.3.
-var signatureAlgorithms = []string{
-	algorithmHMAC, "ed25519", "ecdsa-p256-sha256", "ecdsa-p384-sha384", "rsa-pss-sha512", "rsa-v1_5-sha256",
-}
-
-// algorithmHMAC is the one that verifies with a secret.
-const algorithmHMAC = "hmac-sha256"
-
 func (c *checker) signature(at path, s *SignatureScheme) {
-	if s.Profile != ProfileRFC9421 {
-		c.errorf(at.dot("profile"), "use "+string(ProfileRFC9421), "%s is not supported", quote(string(s.Profile)))
+	profile, known := facts[s.Profile]
+	if !known {
+		var all []string
+		for _, p := range Profiles() {
+			all = append(all, string(p))
+		}
+		c.errorf(at.dot("profile"), "use one of "+strings.Join(all, ", "), "%s is not a profile", quote(string(s.Profile)))
 	}
-	seen := names{}
-	for i, a := range s.Algorithms {
-		c.signatureAlgorithm(at.dot("algorithms").index(i), a)
-		c.unique(seen, at.dot("algorithms").index(i), a, quote(a))
-	}
-	c.cover(at.dot("cover"), s.Cover)
+	c.signatureAlgorithms(at.dot("algorithms"), s, &profile)
+	c.cover(at.dot("cover"), s, &profile)
 	oneWord(c, at.dot("body"), s.Body, BodyIfPresent, BodyRequired, BodyUnbound)
 	c.duration(at.dot("clockSkew"), s.ClockSkew, 0, mostClockSkew)
 	c.duration(at.dot("maxAge"), s.MaxAge, 1e9, mostMaxAge)
@@ -33,19 +26,154 @@ func (c *checker) signature(at path, s *SignatureScheme) {
 	if s.External != nil {
 		c.external(at.dot("external"), s.External)
 	}
-	if o := s.RFC9421; o != nil {
-		c.rfc9421(at.dot("rfc9421"), o)
+	if known {
+		c.profileOptions(at, s)
 	}
 }
 
-func (c *checker) signatureAlgorithm(at path, name string) {
-	if !slices.Contains(signatureAlgorithms, name) {
-		c.errorf(at, "use some of "+strings.Join(signatureAlgorithms, ", "), "%s is not a signature algorithm", quote(name))
+// profileOptions checks what only some profiles have: it must be there where it is needed, and only there.
+func (c *checker) profileOptions(at path, s *SignatureScheme) {
+	if s.RFC9421 != nil {
+		c.only(at.dot("rfc9421"), s.Profile, ProfileRFC9421)
+		c.rfc9421(at.dot("rfc9421"), s.RFC9421)
+	}
+	switch {
+	case s.AWSSigV4 != nil:
+		c.only(at.dot("awsSigV4"), s.Profile, ProfileAWSSigV4)
+		c.awsSigV4(at.dot("awsSigV4"), s.AWSSigV4)
+	case s.Profile == ProfileAWSSigV4:
+		c.errorf(at.dot("awsSigV4"), "set awsSigV4: {regions: […], services: […]}", "is missing: a signature for any service would count")
+	}
+	switch {
+	case s.Template != nil:
+		c.only(at.dot("template"), s.Profile, ProfileTemplate)
+		c.signatureTemplate(at.dot("template"), s.Template)
+	case s.Profile == ProfileTemplate:
+		c.errorf(at.dot("template"), "describe the format", "is missing")
+	}
+	c.signatureApp(at, s)
+}
+
+// signatureApp checks that the scheme names an App where requests name no key, and only there.
+func (c *checker) signatureApp(at path, s *SignatureScheme) {
+	keyless := s.Profile.Keyless() || s.Template != nil && s.Template.KeyID == nil
+	switch {
+	case s.App == "" && keyless:
+		remedy := "name the App whose keys are to be tried"
+		if s.Profile == ProfileTemplate {
+			remedy += ", or set template.keyId"
+		}
+		c.errorf(at.dot("app"), remedy, "is missing: these requests name no key")
+	case s.App != "" && !keyless:
+		c.errorf(at.dot("app"), "leave it out", "has no use: requests name their key")
+	case s.App != "":
+		namespace, name, qualified := strings.Cut(s.App, "/")
+		if !qualified {
+			namespace, name = DefaultNamespace, s.App
+		}
+		if !isDNSLabel(namespace) || !isDNSName(name) {
+			c.errorf(at.dot("app"), "write name, or namespace/name", "%s is not an App's name", quote(s.App))
+		}
 	}
 }
 
-// cover checks the identifiers of covered components (RFC 9421 section 2).
-func (c *checker) cover(at path, cover []string) {
+// only refuses options that stand beside another profile.
+func (c *checker) only(at path, have, want SignatureProfile) {
+	if have != want {
+		c.errorf(at, "leave it out, or set profile: "+string(want), "belongs to profile %s, not to %s", want, have)
+	}
+}
+
+func (c *checker) awsSigV4(at path, o *AWSSigV4Options) {
+	for _, list := range []struct {
+		at    path
+		words []string
+		what  string
+	}{{at.dot("regions"), o.Regions, "region"}, {at.dot("services"), o.Services, "service"}} {
+		if len(list.words) == 0 {
+			c.errorf(list.at, "name at least one", "is empty")
+		}
+		seen := names{}
+		for i, word := range list.words {
+			if word == "" || len(word) > 64 || !isPrintable(word) || strings.ContainsAny(word, "/ ") {
+				c.errorf(list.at.index(i), "write it as in the credential scope", "%s is not a %s", quote(word), list.what)
+			}
+			c.unique(seen, list.at.index(i), word, quote(word))
+		}
+	}
+}
+
+// signatureTemplate checks what stands beside the text; the text itself is compiled when the scheme is made.
+func (c *checker) signatureTemplate(at path, t *SignatureTemplate) {
+	if t.Text == "" {
+		c.errorf(at.dot("text"), `write such as "{timestamp}.{method}.{host}.{path}.{query_sorted}.{body_sha256_hex}"`, "is empty")
+	}
+	oneWord(c, at.dot("algorithm"), t.Algorithm, algorithmHMAC, algorithmHMACSHA384, algorithmHMACSHA512)
+	c.templateHeader(at.dot("signature").dot("header"), t.Signature.Header)
+	oneWord(c, at.dot("signature").dot("encoding"), t.Signature.Encoding, EncodingHex, EncodingBase64, EncodingBase64URL)
+	if len(t.Signature.Prefix) > 128 || !isPrintable(t.Signature.Prefix) {
+		c.errorf(at.dot("signature").dot("prefix"), "use up to 128 printable ASCII characters", "%s is not a prefix", quote(t.Signature.Prefix))
+	}
+	if t.KeyID != nil {
+		c.templateHeader(at.dot("keyId").dot("header"), t.KeyID.Header)
+	}
+	if t.Timestamp != nil {
+		c.templateHeader(at.dot("timestamp").dot("header"), t.Timestamp.Header)
+		oneWord(c, at.dot("timestamp").dot("unit"), t.Timestamp.Unit, UnitSeconds, UnitMilliseconds, UnitRFC3339)
+	}
+	if t.Nonce != nil {
+		c.templateHeader(at.dot("nonce").dot("header"), t.Nonce.Header)
+	}
+}
+
+func (c *checker) templateHeader(at path, name string) {
+	if !isToken(name) {
+		c.errorf(at, "write a header's name", "%s is not one", quote(name))
+	}
+}
+
+func (c *checker) signatureAlgorithms(at path, s *SignatureScheme, profile *profileFacts) {
+	known := slices.Concat(profile.algorithms, profile.weak)
+	seen := names{}
+	for i, name := range s.Algorithms {
+		if profile.algorithms != nil && !slices.Contains(known, name) {
+			c.errorf(at.index(i), "use some of "+strings.Join(known, ", "), "profile %s has no algorithm %s", s.Profile, quote(name))
+		}
+		c.unique(seen, at.index(i), name, quote(name))
+	}
+}
+
+// cover checks what must be signed: names that the profile has, or header fields in lower case.
+func (c *checker) cover(at path, s *SignatureScheme, profile *profileFacts) {
+	if s.Profile == ProfileRFC9421 {
+		c.coverComponents(at, s.Cover)
+		return
+	}
+	if profile.derived == nil && len(s.Cover) > 0 && profile.algorithms != nil {
+		c.errorf(at, "leave it out", "cannot be chosen: what profile %s signs is fixed", s.Profile)
+		return
+	}
+	c.count(at, len(s.Cover), 64)
+	seen := names{}
+	for i, name := range s.Cover {
+		c.unique(seen, at.index(i), name, quote(name))
+		isField := isToken(name) && name == strings.ToLower(name) && !strings.HasPrefix(name, "@") && s.Profile != ProfileTemplate
+		if !isField && !slices.Contains(profile.derived, name) {
+			remedy := "write header names in lower case"
+			if len(profile.derived) > 0 {
+				remedy = "use " + strings.Join(profile.derived, ", ")
+				if s.Profile != ProfileTemplate {
+					remedy += " and header names in lower case"
+				}
+			}
+			c.errorf(at.index(i), remedy, "%s is nothing that profile %s signs", quote(name), s.Profile)
+		}
+	}
+}
+
+// coverComponents checks the identifiers of covered components (RFC 9421 section 2).
+func (c *checker) coverComponents(at path, cover []string) {
+	derived := facts[ProfileRFC9421].derived
 	c.count(at, len(cover), 64)
 	seen := names{}
 	for i, id := range cover {
@@ -57,8 +185,8 @@ func (c *checker) cover(at path, cover []string) {
 				c.errorf(place, `write @query-param;name="…"`, "%s does not name its parameter", quote(id))
 			}
 		case strings.HasPrefix(name, "@"):
-			if params != "" || !slices.Contains(derivedComponents, name) {
-				c.errorf(place, `use header names, @query-param;name="…" or `+strings.Join(derivedComponents, ", "),
+			if params != "" || !slices.Contains(derived, name) {
+				c.errorf(place, `use header names, @query-param;name="…" or `+strings.Join(derived, ", "),
 					"%s is not a component of a request", quote(id))
 			}
 		case !isToken(name) || name != strings.ToLower(name):
@@ -70,11 +198,6 @@ func (c *checker) cover(at path, cover []string) {
 			}
 		}
 	}
-}
-
-// derivedComponents are those of a request that stand alone (RFC 9421 section 2.2).
-var derivedComponents = []string{
-	"@method", "@authority", "@scheme", "@target-uri", "@request-target", "@path", "@query",
 }
 
 // quoted returns what stands in quotes after the prefix, and nothing else stands there.

@@ -1,4 +1,4 @@
-package signature
+package replay
 
 import (
 	"context"
@@ -8,18 +8,10 @@ import (
 	"time"
 )
 
-// Replay remembers what has been accepted, so that it counts once. It is safe for concurrent use, and outlives the
-// schemes that use it.
-type Replay interface {
-	// First reports whether key is new, and remembers it at least until the given time. Of several concurrent calls
-	// with one key exactly one is first. An error means that it could not tell; the request is then refused.
-	First(ctx context.Context, key [32]byte, until time.Time) (bool, error)
-}
-
-// ErrFull says that a Memory has no room for another key. It never makes room by forgetting one that still counts.
+// ErrFull says that a Local has no room for another key. It never makes room by forgetting one that still counts.
 var ErrFull = errors.New("the memory of accepted signatures is full")
 
-// ErrForgotten says that a key would lie in a time whose keys a Memory has dropped: the clock went backwards.
+// ErrForgotten says that a key would lie in a time whose keys a Local has dropped: the clock went backwards.
 var ErrForgotten = errors.New("the memory of accepted signatures does not reach back this far")
 
 const (
@@ -28,9 +20,9 @@ const (
 	markBytes    = 96 // what one key takes, with its share of map and list
 )
 
-// Memory is a Replay within this process. It holds a bounded number of keys and starts no goroutine: keys whose time
+// Local is a Memory within this process. It holds a bounded number of keys and starts no goroutine: keys whose time
 // is over are dropped by later calls. Replicas do not share it, and a restart empties it.
-type Memory struct {
+type Local struct {
 	shards [memoryShards]shard
 	limit  int // keys a shard
 	now    func() time.Time
@@ -49,9 +41,9 @@ type shard struct {
 	dropped int64            // the last slot whose keys are gone
 }
 
-// NewMemory makes a Memory of about maxBytes, a key taking 96 bytes.
-func NewMemory(maxBytes int64) *Memory {
-	m := &Memory{limit: int(max(maxBytes/memoryShards/markBytes, 1)), now: time.Now}
+// NewLocal makes a Local of about maxBytes, a key taking 96 bytes, that reads the clock now.
+func NewLocal(maxBytes int64, now func() time.Time) *Local {
+	m := &Local{limit: int(max(maxBytes/memoryShards/markBytes, 1)), now: now}
 	for i := range m.shards {
 		m.shards[i].live = map[mark]struct{}{}
 		m.shards[i].due = map[int64][]mark{}
@@ -59,8 +51,8 @@ func NewMemory(maxBytes int64) *Memory {
 	return m
 }
 
-// First implements [Replay].
-func (m *Memory) First(_ context.Context, key [32]byte, until time.Time) (bool, error) {
+// First implements [Memory]. It cannot tell what an earlier process has seen, and does not look at earliest.
+func (m *Local) First(_ context.Context, key [32]byte, _, until time.Time) (bool, error) {
 	first, err := m.shards[key[31]%memoryShards].first(mark(key[:16]), slotOf(until), slotOf(m.now()), m.limit)
 	switch {
 	case err != nil:
@@ -108,8 +100,8 @@ func (s *shard) drop(now int64) {
 	}
 }
 
-// MemoryStats is what a Memory tells telemetry.
-type MemoryStats struct {
+// Stats is what a Local tells telemetry.
+type Stats struct {
 	Keys     int    // remembered, those not yet dropped included
 	Capacity int    // how many fit
 	Repeats  uint64 // calls that found their key
@@ -117,8 +109,8 @@ type MemoryStats struct {
 }
 
 // Stats returns the present numbers.
-func (m *Memory) Stats() MemoryStats {
-	stats := MemoryStats{Capacity: m.limit * memoryShards, Repeats: m.repeats.Load(), Refused: m.refused.Load()}
+func (m *Local) Stats() Stats {
+	stats := Stats{Capacity: m.limit * memoryShards, Repeats: m.repeats.Load(), Refused: m.refused.Load()}
 	for i := range m.shards {
 		s := &m.shards[i]
 		s.mu.Lock()
