@@ -287,17 +287,26 @@ func (s *scanner) bytes(dst []byte) ([]byte, error) {
 		return dst, errSyntax
 	}
 	text := s.text[s.at : s.at+n]
-	if strings.ContainsAny(text, "\r\n") { // which encoding/base64 skips
-		return dst, errSyntax
-	}
 	s.at += n + 1
-	start := len(dst)
-	dst = slices.Grow(dst, base64.StdEncoding.DecodedLen(n))
-	n, err := base64.StdEncoding.Strict().Decode(dst[start:cap(dst)], []byte(text))
-	if err != nil {
+	dst, ok := appendBase64(dst, text)
+	if !ok {
 		return dst, errSyntax
 	}
-	return dst[:start+n], nil
+	return dst, nil
+}
+
+// strictBase64 is standard base64 with padding, whose last character has no stray bits.
+var strictBase64 = base64.StdEncoding.Strict()
+
+// appendBase64 appends what the text stands for in standard base64, which must be all of it.
+func appendBase64(dst []byte, text string) ([]byte, bool) {
+	if strings.ContainsAny(text, "\r\n") { // which encoding/base64 skips
+		return dst, false
+	}
+	start := len(dst)
+	dst = slices.Grow(dst, base64.StdEncoding.DecodedLen(len(text)))
+	n, err := strictBase64.Decode(dst[start:cap(dst)], []byte(text))
+	return dst[:start+n], err == nil
 }
 
 // keySet notices keys that occur twice.

@@ -178,10 +178,10 @@ func appendReencoded(buf []byte, s string) ([]byte, bool) {
 		case '+':
 			c = ' '
 		case '%':
-			if i+2 >= len(s) || !isHex(s[i+1]) || !isHex(s[i+2]) {
+			var ok bool
+			if c, ok = escapedByte(s, i); !ok {
 				return buf, false
 			}
-			c = unhex(s[i+1])<<4 | unhex(s[i+2])
 			i += 2
 		}
 		if 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || isDigit(c) || strings.IndexByte("*-._", c) >= 0 {
@@ -191,6 +191,14 @@ func appendReencoded(buf []byte, s string) ([]byte, bool) {
 		}
 	}
 	return buf, true
+}
+
+// escapedByte returns the byte that the three from s[i] on, which is '%', stand for.
+func escapedByte[T string | []byte](s T, i int) (byte, bool) {
+	if i+2 >= len(s) || !isHex(s[i+1]) || !isHex(s[i+2]) {
+		return 0, false
+	}
+	return unhex(s[i+1])<<4 | unhex(s[i+2]), true
 }
 
 func isHex(c byte) bool {
