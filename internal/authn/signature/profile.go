@@ -53,6 +53,7 @@ var profiles = map[v1alpha1.SignatureProfile]struct {
 	sign func(*SignRequest) (*Signed, error)
 }{
 	v1alpha1.ProfileRFC9421: {newRFC9421, signRFC9421},
+	v1alpha1.ProfileXCa:     {newXCa, signXCa},
 }
 
 // requireNames requires each of the names to be covered. instead says what may stand in for a name.

@@ -36,7 +36,7 @@ type SignRequest struct {
 	Cover   []string  // as in AuthScheme; default: the profile's
 	Created time.Time // zero: left out where the profile can do without
 	Expires time.Time // zero: left out
-	Nonce   string    // empty: left out
+	Nonce   string    // empty: left out, or a random one where it is to be signed by its name
 
 	Label string // rfc9421; default: sig1
 	Tag   string // rfc9421; empty: left out
