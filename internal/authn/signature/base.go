@@ -7,10 +7,18 @@ import (
 	"strings"
 
 	"github.com/postern-auth/postern/internal/authz"
+	"github.com/postern-auth/postern/internal/resource/v1alpha1"
 )
 
 // origin is the scheme and authority by which clients know the service, where that differs from what Envoy sees.
 type origin struct{ scheme, authority string }
+
+func newOrigin(e *v1alpha1.ExternalOrigin) origin {
+	if e == nil {
+		return origin{}
+	}
+	return origin{e.Scheme, e.Authority}
+}
 
 var (
 	errAbsent      = errors.New("it is covered, but not in the request as Envoy showed it")

@@ -5,6 +5,7 @@ import (
 	"crypto/sha512"
 	"crypto/subtle"
 	"errors"
+	"strings"
 
 	"github.com/postern-auth/postern/internal/authz"
 )
@@ -13,6 +14,10 @@ var (
 	errDigestSyntax = malformed("Content-Digest is not a dictionary of byte sequences, each algorithm once")
 	errDigestNone   = authz.Fail(authz.ReasonNotCovered, errors.New("Content-Digest holds neither sha-256 nor sha-512"))
 	errDigest       = authz.Fail(authz.ReasonBodyMismatch, errors.New("the body does not have the digest in Content-Digest"))
+
+	errOldDigestSyntax = malformed("Digest is not a list of algorithm=base64")
+	errOldDigestNone   = authz.Fail(authz.ReasonNotCovered, errors.New("Digest holds neither SHA-256 nor SHA-512"))
+	errOldDigest       = authz.Fail(authz.ReasonBodyMismatch, errors.New("the body does not have the digest in Digest"))
 )
 
 // checkContentDigest compares the body, as the client encoded it, with the Content-Digest field (RFC 9530). Every
@@ -65,4 +70,40 @@ func contentDigest(algorithm string, body []byte) []byte {
 	default:
 		return nil
 	}
+}
+
+// checkDigest compares the body with the Digest field that Content-Digest replaced (RFC 3230), by the same rule. The
+// names of its algorithms have no case.
+func checkDigest(r *authz.Request, body []byte) error {
+	var (
+		room    [sha512.Size]byte
+		matched bool
+	)
+	for i := range r.Headers {
+		if r.Headers[i].Name != "digest" {
+			continue
+		}
+		for item := range strings.SplitSeq(r.Headers[i].Value, ",") {
+			name, text, ok := strings.Cut(strings.Trim(item, " \t"), "=")
+			if !ok {
+				return errOldDigestSyntax
+			}
+			sum := contentDigest(strings.ToLower(name), body)
+			if sum == nil {
+				continue
+			}
+			claimed, ok := appendBase64(room[:0], text)
+			switch {
+			case !ok:
+				return errOldDigestSyntax
+			case subtle.ConstantTimeCompare(sum, claimed) != 1:
+				return errOldDigest
+			}
+			matched = true
+		}
+	}
+	if !matched {
+		return errOldDigestNone
+	}
+	return nil
 }

@@ -42,14 +42,11 @@ var (
 var rfc9421Algorithms = []*algorithm{hmacSHA256, pureEd25519, ecdsaP256, ecdsaP384, rsaPSS, rsaV15}
 
 func newRFC9421(spec *v1alpha1.SignatureScheme) (*format, error) {
-	p := &rfc9421{}
+	p := &rfc9421{origin: newOrigin(spec.External)}
 	f := &format{profile: p, algorithms: rfc9421Algorithms}
 	if o := spec.RFC9421; o != nil {
 		p.label, p.tag = o.Label, o.Tag
 		f.nonce = o.Nonce == v1alpha1.NonceRequired
-	}
-	if e := spec.External; e != nil {
-		p.origin = origin{e.Scheme, e.Authority}
 	}
 	digest, _, err := requireComponent("content-digest")
 	if err != nil {

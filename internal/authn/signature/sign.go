@@ -128,7 +128,7 @@ func (q *SignRequest) request() (*authz.Request, error) {
 		return nil, fmt.Errorf("url %q: use an absolute http or https URL without user", q.URL)
 	}
 	r := &authz.Request{
-		Method: q.Method, Scheme: u.Scheme, Host: u.Host, Path: u.EscapedPath(),
+		Method: q.Method, Protocol: "HTTP/1.1", Scheme: u.Scheme, Host: u.Host, Path: u.EscapedPath(),
 		Query: u.RawQuery, HasQuery: u.RawQuery != "" || u.ForceQuery, RawHeaders: true,
 	}
 	r.Body.Bytes = q.Body
