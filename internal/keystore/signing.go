@@ -6,6 +6,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/pem"
 	"fmt"
 	"strings"
@@ -37,7 +38,7 @@ func keyError(remedy, format string, args ...any) error {
 func NewSecretKey(id string, secret authz.Secret, algorithm string) (*SigningKey, error) {
 	text := secret.Reveal()
 	if isKeyText(text) {
-		return nil, keyError("put a public key under publicKey", "the secret is a key in PEM or JWK form")
+		return nil, keyError("put a public key under publicKey", "the secret is the text of an asymmetric key")
 	}
 	if len(text) < minSecret {
 		return nil, keyError("make one with: openssl rand -base64 32", "the secret has %d bytes, fewer than %d", len(text), minSecret)
@@ -107,7 +108,8 @@ func (k *SigningKey) size() int {
 
 // isKeyText reports whether text is the text of an asymmetric key rather than a secret.
 func isKeyText(text string) bool {
-	if strings.Contains(text, "-----BEGIN ") {
+	bare := strings.TrimSpace(text)
+	if strings.Contains(text, "-----BEGIN ") || strings.HasPrefix(bare, webhookPublic) || strings.HasPrefix(bare, webhookPrivate) {
 		return true
 	}
 	members, err := jsonObject([]byte(text))
@@ -116,16 +118,27 @@ func isKeyText(text string) bool {
 
 const publicKeyRemedy = "give one PEM block (PUBLIC KEY, RSA PUBLIC KEY or CERTIFICATE) or a JWK of kty OKP, EC or RSA"
 
-// ParsePublicKey reads a public key from PEM (PUBLIC KEY, RSA PUBLIC KEY, CERTIFICATE) or from a JWK (RFC 7517): an
-// ed25519.PublicKey, an *ecdsa.PublicKey on P-256 or P-384, or an *rsa.PublicKey of 2048 to 8192 bits. Of a certificate
-// only the key counts. Private keys are refused. Errors are *SigningKeyError.
+// Standard Webhooks marks the base64 of its Ed25519 keys with these.
+const (
+	webhookPublic  = "whpk_"
+	webhookPrivate = "whsk_"
+)
+
+// ParsePublicKey reads a public key from PEM (PUBLIC KEY, RSA PUBLIC KEY, CERTIFICATE), from a JWK (RFC 7517) or from
+// the whpk_ text of Standard Webhooks: an ed25519.PublicKey, an *ecdsa.PublicKey on P-256 or P-384, or an *rsa.PublicKey
+// of 2048 to 8192 bits. Of a certificate only the key counts. Private keys are refused. Errors are *SigningKeyError.
 func ParsePublicKey(text string) (any, error) {
 	text = strings.TrimSpace(text)
 	var public any
 	var err error
-	if strings.HasPrefix(text, "{") {
+	switch {
+	case strings.HasPrefix(text, "{"):
 		public, err = parseJWK([]byte(text))
-	} else {
+	case strings.HasPrefix(text, webhookPublic):
+		public, err = parseWebhookKey(strings.TrimPrefix(text, webhookPublic))
+	case strings.HasPrefix(text, webhookPrivate):
+		err = errPrivateKey
+	default:
 		public, err = parsePEM([]byte(text))
 	}
 	if err == nil {
@@ -135,6 +148,15 @@ func ParsePublicKey(text string) (any, error) {
 		return nil, err
 	}
 	return public, nil
+}
+
+// parseWebhookKey reads an Ed25519 key in base64, whose padding may be missing.
+func parseWebhookKey(text string) (any, error) {
+	key, err := base64.RawStdEncoding.Strict().DecodeString(strings.TrimRight(text, "="))
+	if err != nil || len(key) != ed25519.PublicKeySize {
+		return nil, keyError("check that the key was copied whole", "what follows %s is not %d bytes in base64", webhookPublic, ed25519.PublicKeySize)
+	}
+	return ed25519.PublicKey(key), nil
 }
 
 func parsePEM(text []byte) (any, error) {

@@ -104,6 +104,8 @@ func TestParsePublicKey(t *testing.T) {
 		"JWK P-384":            {jwkOf(t, keys.p384), keys.p384},
 		"JWK RSA":              {jwkOf(t, keys.rsa), keys.rsa},
 		"JWK with white space": {" \n" + jwkOf(t, keys.ed) + "\n", keys.ed},
+		"whpk_":                {"whpk_" + base64.StdEncoding.EncodeToString(keys.ed), keys.ed},
+		"whpk_ unpadded":       {" whpk_" + base64.RawStdEncoding.EncodeToString(keys.ed) + "\n", keys.ed},
 	} {
 		got, err := ParsePublicKey(tc.text)
 		if err != nil {
@@ -156,7 +158,13 @@ func TestParsePublicKeyRefuses(t *testing.T) {
 	notJSON := "the JWK is not one JSON object with each member once; " + publicKeyRemedy
 	isPrivate := "this is a private key; give its public half, and replace the pair: the private key has been written down"
 	x := b64(keys.ed)
+	notWebhook := "what follows whpk_ is not 32 bytes in base64; check that the key was copied whole"
 	for text, want := range map[string]string{
+		"whpk_":          notWebhook,
+		"whpk_canary":    notWebhook,
+		"whpk_" + edText: notWebhook,
+		"whpk_" + base64.StdEncoding.EncodeToString(keys.ed[1:]): notWebhook,
+		"whsk_" + base64.StdEncoding.EncodeToString(keys.ed):     isPrivate,
 		"":                            neither,
 		"canary":                      neither,
 		"canary\n" + edText:           neither,
@@ -213,7 +221,7 @@ func TestNewSecretKey(t *testing.T) {
 	if k, err := NewSecretKey("k1", "\x00\xff{4567890abcdef", ""); err != nil {
 		t.Errorf("raw bytes: %+v, %v", k, err)
 	}
-	const form = "the secret is a key in PEM or JWK form; put a public key under publicKey"
+	const form = "the secret is the text of an asymmetric key; put a public key under publicKey"
 	for _, tc := range []struct {
 		secret, algorithm, want string
 	}{
@@ -222,6 +230,8 @@ func TestNewSecretKey(t *testing.T) {
 		{pkixPEM(t, keys.rsa), "", form},
 		{"  " + pkixPEM(t, keys.rsa), "hmac-sha256", form},
 		{jwkOf(t, keys.ed), "", form},
+		{" whpk_" + b64(keys.ed), "", form},
+		{"whsk_" + b64(keys.ed), "", form},
 		{"0123456789abcdef", "ed25519", `algorithm "ed25519" does not verify with a secret; name one that fits, or none`},
 	} {
 		k, err := NewSecretKey("k1", authz.Secret(tc.secret), tc.algorithm)
@@ -264,6 +274,7 @@ func FuzzParsePublicKey(f *testing.F) {
 	f.Add(`{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}`)
 	f.Add(`{"kty":"RSA","n":"AQEB","e":"AQAB"}`)
 	f.Add("-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n-----END PUBLIC KEY-----\n")
+	f.Add("whpk_11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=")
 	f.Fuzz(func(t *testing.T, text string) {
 		public, err := ParsePublicKey(text)
 		if (err == nil) != (public != nil) {

@@ -144,11 +144,11 @@ func TestFromResourceErrors(t *testing.T) {
 		},
 		{
 			signing("secret: {file: pem}"),
-			"apps.yaml:8: App shop/acme: spec.credentials[1].signing.secret: the secret is a key in PEM or JWK form; put a public key under publicKey",
+			"apps.yaml:8: App shop/acme: spec.credentials[1].signing.secret: the secret is the text of an asymmetric key; put a public key under publicKey",
 		},
 		{
 			signing("secret: {file: jwk}"),
-			"apps.yaml:8: App shop/acme: spec.credentials[1].signing.secret: the secret is a key in PEM or JWK form; put a public key under publicKey",
+			"apps.yaml:8: App shop/acme: spec.credentials[1].signing.secret: the secret is the text of an asymmetric key; put a public key under publicKey",
 		},
 		{
 			signing("publicKey: canary"),
