@@ -52,11 +52,15 @@ var profiles = map[v1alpha1.SignatureProfile]struct {
 	read func(*v1alpha1.SignatureScheme) (*format, error)
 	sign func(*SignRequest) (*Signed, error)
 }{
-	v1alpha1.ProfileRFC9421: {newRFC9421, signRFC9421},
-	v1alpha1.ProfileXCa:     {newXCa, signXCa},
-	v1alpha1.ProfileCavage:  {newCavage, signCavage},
-	v1alpha1.ProfileKong:    {newKong, signKong},
-	v1alpha1.ProfileAPISIX:  {newAPISIX, signAPISIX},
+	v1alpha1.ProfileRFC9421:          {newRFC9421, signRFC9421},
+	v1alpha1.ProfileXCa:              {newXCa, signXCa},
+	v1alpha1.ProfileCavage:           {newCavage, signCavage},
+	v1alpha1.ProfileKong:             {newKong, signKong},
+	v1alpha1.ProfileAPISIX:           {newAPISIX, signAPISIX},
+	v1alpha1.ProfileStripe:           {newStripe, signStripe},
+	v1alpha1.ProfileGitHub:           {newGitHub, signGitHub},
+	v1alpha1.ProfileStandardWebhooks: {newStandardWebhooks, signStandardWebhooks},
+	v1alpha1.ProfileSlack:            {newSlack, signSlack},
 }
 
 // requireNames requires each of the names to be covered. instead says what may stand in for a name.

@@ -24,7 +24,7 @@ var (
 	errOld         = fail(authz.ReasonClockSkew, "the signature is older than maxAge")
 	errExpired     = fail(authz.ReasonClockSkew, "the signature has expired")
 	errBackwards   = malformed("the signature expires before it was created")
-	errUnknown     = fail(authz.ReasonUnknownKey, "no signing key has the signature's keyid")
+	errUnknown     = fail(authz.ReasonUnknownKey, "no signing key has the signature's keyid, or belongs to the scheme's app")
 	errApp         = fail(authz.ReasonAppNotAccepted, "the signing key belongs to no App that the scheme accepts")
 	errAlgorithm   = fail(authz.ReasonAlgorithmRefused, "no accepted algorithm fits the signing key and the signature's alg")
 	errWrong       = fail(authz.ReasonBadSignature, "the signature does not verify")
