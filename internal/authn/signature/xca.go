@@ -5,6 +5,7 @@ import (
 	"crypto/md5" //nolint:gosec // see contentMD5
 	"crypto/subtle"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -56,7 +57,7 @@ var (
 	errXCaListed     = malformed("X-Ca-Signature-Headers is not a list of field names")
 	errXCaTwice      = malformed("X-Ca-Signature-Headers lists a field twice")
 	errXCaTimestamp  = malformed("X-Ca-Timestamp is not a number of milliseconds")
-	errXCaValues     = fail(authz.ReasonNotCovered, "a signed field occurs with different values, of which only the first is signed")
+	errXCaValues     = errors.New("it occurs with different values, of which only the first is signed")
 	errXCaContentMD5 = fail(authz.ReasonBodyMismatch, "the body does not have the digest in Content-MD5")
 )
 
@@ -225,14 +226,14 @@ func (p *xCa) appendBase(buf []byte, r *authz.Request, c *claim) ([]byte, error)
 	var err error
 	for _, name := range xCaFixed {
 		if buf, err = p.appendValue(buf, r, name); err != nil {
-			return buf, fmt.Errorf("%s: %w", name, err)
+			return buf, err
 		}
 	}
 	for i := range c.covered {
 		k := &c.covered[i]
 		buf = append(append(buf, c.params[k.from:k.to]...), ':')
 		if buf, err = p.appendValue(buf, r, k.name); err != nil {
-			return buf, fmt.Errorf("%s: %w", k.name, err)
+			return buf, err
 		}
 	}
 	if buf, err = appendPath(buf, r); err != nil {
@@ -252,14 +253,14 @@ func (p *xCa) appendValue(buf []byte, r *authz.Request, name string) ([]byte, er
 	if n > 1 {
 		for i := range r.Headers {
 			if h := &r.Headers[i]; h.Name == name && h.Value != value {
-				return buf, errXCaValues
+				return buf, authz.Fail(authz.ReasonNotCovered, fmt.Errorf("%s: %w", name, errXCaValues))
 			}
 		}
 	}
 	start := len(buf)
 	buf = append(buf, strings.Trim(value, " \t")...)
 	if !isText(buf[start:]) {
-		return buf, errBytes
+		return buf, fmt.Errorf("%s: %w", name, errBytes)
 	}
 	return append(buf, '\n'), nil
 }
