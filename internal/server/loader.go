@@ -26,7 +26,8 @@ type loader struct {
 	schemes  schemes
 	compiler *policy.Compiler
 	good     map[string]bool // policies that were once without error
-	told     map[string]bool // errors of the last load
+	told     told            // errors of the last load
+	warned   told            // warnings of the last load
 }
 
 func newLoader(cfg *config.Config, p *parts) (*loader, error) {
@@ -55,6 +56,9 @@ type loaded struct {
 	files  []string        // that resources name
 	counts []telemetry.ResourceCount
 
+	warnings      v1alpha1.Errors
+	freshWarnings v1alpha1.Errors // as of errors
+
 	authenticators []authz.Authenticator
 }
 
@@ -70,6 +74,9 @@ func (l *loader) load(snap source.Snapshot) *loaded {
 	}
 	docs := sorted(snap.Documents)
 	result.errors = append(result.errors, docs.errors...)
+	for _, doc := range docs.schemes {
+		result.warnings = append(result.warnings, doc.Warnings()...)
+	}
 
 	store, errs := l.apps.load(docs.apps)
 	result.errors = append(result.errors, errs...)
@@ -93,21 +100,31 @@ func (l *loader) load(snap source.Snapshot) *loaded {
 	return result
 }
 
-// remember notes the errors, so that the next load knows which are new.
+// remember notes the errors and warnings, so that the next load knows which are new.
 func (l *loader) remember(result *loaded) {
-	slices.SortFunc(result.errors, func(a, b *v1alpha1.Error) int {
+	result.fresh = l.told.next(result.errors)
+	result.freshWarnings = l.warned.next(result.warnings)
+}
+
+// told are the messages of the last load.
+type told map[string]bool
+
+// next sorts the messages of this load and returns those that the last did not have.
+func (t *told) next(now v1alpha1.Errors) (fresh v1alpha1.Errors) {
+	slices.SortFunc(now, func(a, b *v1alpha1.Error) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line),
 			cmp.Compare(a.Field, b.Field), cmp.Compare(a.Message, b.Message))
 	})
-	told := make(map[string]bool, len(result.errors))
-	for _, e := range result.errors {
+	before := *t
+	*t = make(told, len(now))
+	for _, e := range now {
 		text := e.Error()
-		if !l.told[text] {
-			result.fresh = append(result.fresh, e)
+		if !before[text] {
+			fresh = append(fresh, e)
 		}
-		told[text] = true
+		(*t)[text] = true
 	}
-	l.told = told
+	return fresh
 }
 
 // countPolicies counts the policies by state.

@@ -157,6 +157,9 @@ func (s *Server) load(snap source.Snapshot, stop context.CancelCauseFunc) {
 	for _, e := range result.fresh {
 		s.log.Error("resource", "error", e)
 	}
+	for _, w := range result.freshWarnings {
+		s.log.Warn("resource", "warning", w)
+	}
 	if result.set == nil {
 		s.tel.Health.Degraded("resources", "they cannot be read; what was in force stays")
 		return
