@@ -12,8 +12,12 @@ import (
 
 // Validate says everything that is wrong with the values, as Errors. It looks whether the files that the configuration
 // names can be read, not at what they hold.
-func (c *Config) Validate() error {
-	v := validator{at: c.at}
+func (c *Config) Validate() error { return c.validate(&validator{at: c.at}) }
+
+// ValidateValues is Validate for whoever does not serve. It looks for no file: a server's certificate is on the server.
+func (c *Config) ValidateValues() error { return c.validate(&validator{at: c.at, blind: true}) }
+
+func (c *Config) validate(v *validator) error {
 	v.listeners(c)
 	v.tls(c.ExtAuthz.TLS)
 	v.directory("resources.dir", c.Resources.Dir)
@@ -30,8 +34,9 @@ func (c *Config) Validate() error {
 
 // validator gathers errors and finds where their fields stand.
 type validator struct {
-	at   map[string]string
-	errs Errors
+	at    map[string]string
+	blind bool // to files and directories
+	errs  Errors
 }
 
 // fail adds an error. Where a field is not written, the nearest one around it that is tells where to look.
@@ -75,7 +80,7 @@ func (v *validator) tls(t TLS) {
 
 // file wants a file that can be read, if one is named.
 func (v *validator) file(field, path string) {
-	if path == "" {
+	if path == "" || v.blind {
 		return
 	}
 	f, err := os.Open(path)
@@ -94,6 +99,7 @@ func (v *validator) directory(field, path string) {
 	switch {
 	case path == "":
 		v.fail(field, "name the directory of the resources, or give --resources", "no directory is named")
+	case v.blind:
 	case err != nil:
 		v.fail(field, "name the directory of the resources, or give --resources", "%s: %v", path, reason(err))
 	case !info.IsDir():

@@ -157,3 +157,25 @@ func FuzzParse(f *testing.F) {
 		_ = c.Validate()
 	})
 }
+
+// TestValidateValues finds fault with values as Validate does, and looks for no file.
+func TestValidateValues(t *testing.T) {
+	for text, want := range map[string]string{
+		"extauthz: {tls: {certFile: absent, keyFile: absent}}\nresources: {dir: absent}\nkeystore: {pepperFile: absent}": "",
+		"ops: {address: ''}":                  "ops.address",
+		"resources: {dir: ''}":                "resources.dir",
+		"extauthz: {tls: {certFile: absent}}": "extauthz.tls.keyFile",
+	} {
+		c, err := Load(write(t, text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.Validate() == nil {
+			t.Errorf("%s: Validate finds nothing", text)
+		}
+		switch err := c.ValidateValues(); {
+		case want == "" && err != nil, want != "" && (err == nil || !strings.Contains(err.Error(), want)):
+			t.Errorf("%s: got %v, want %q", text, err, want)
+		}
+	}
+}
