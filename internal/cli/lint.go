@@ -5,22 +5,27 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/postern-auth/postern/internal/config"
 	"github.com/postern-auth/postern/internal/resource/v1alpha1"
 	"github.com/postern-auth/postern/internal/server"
 )
 
 func newLint() *cobra.Command {
-	var file string
+	f := configFlags{}
 	cmd := &cobra.Command{
 		Use:   "lint [DIR]",
 		Short: "Check a directory of resources",
 		Long: `Reads every resource below DIR (default: the configuration's resources.dir), compiles it as the server would, and
-lists what is wrong with file, line, object, field and remedy. Nothing is fetched and nothing is started.
+lists what is wrong with file, line, object, field and remedy. Warnings name what a scheme gives up: what its clients do
+not sign, replays, weak algorithms. Nothing is fetched and nothing is started, and of postern.yaml the values are checked,
+not whether the server's certificates are here.
 
-Exit codes: 0 nothing wrong, 1 something is wrong, 2 bad usage.`,
+Exit codes: 0 nothing wrong, whatever the warnings, 1 something is wrong, 2 bad usage.`,
 		Example: `  postern lint ./policies
-  postern lint -c postern.yaml -o json`,
+  postern lint -c postern.yaml -o json
+  postern lint -o json ./policies | jq -r '.warnings[] | "\(.file):\(.line) \(.message)"'`,
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return nil, cobra.ShellCompDirectiveFilterDirs
+		},
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return usagef("%s takes one directory, got %d arguments", cmd.CommandPath(), len(args))
@@ -32,12 +37,12 @@ Exit codes: 0 nothing wrong, 1 something is wrong, 2 bad usage.`,
 			if err != nil {
 				return err
 			}
-			cfg, err := readConfig(file)
+			if len(args) == 1 {
+				f.dir = args[0]
+			}
+			cfg, err := f.read()
 			if err != nil {
 				return err
-			}
-			if len(args) == 1 {
-				cfg.Resources.Dir = args[0]
 			}
 			result, err := server.Inspect(cfg, false)
 			if err != nil {
@@ -55,19 +60,20 @@ Exit codes: 0 nothing wrong, 1 something is wrong, 2 bad usage.`,
 			return err
 		},
 	}
-	addConfigFlag(cmd, &file)
+	addConfigFlag(cmd, &f.file)
 	return cmd
 }
 
 // lintReport is what -o json prints.
 type lintReport struct {
-	Schemes  int         `json:"schemes"`
-	Policies int         `json:"policies"`
-	Apps     int         `json:"apps"`
-	Errors   []lintError `json:"errors"`
+	Schemes  int       `json:"schemes"`
+	Policies int       `json:"policies"`
+	Apps     int       `json:"apps"`
+	Errors   []finding `json:"errors"`
+	Warnings []finding `json:"warnings"`
 }
 
-type lintError struct {
+type finding struct {
 	File    string `json:"file,omitempty"`
 	Line    int    `json:"line,omitempty"`
 	Object  string `json:"object,omitempty"`
@@ -77,40 +83,28 @@ type lintError struct {
 }
 
 func newLintReport(r *server.Inspection) lintReport {
-	report := lintReport{Schemes: r.Schemes, Policies: r.Policies, Apps: r.Apps, Errors: []lintError{}}
-	for _, e := range r.Errors {
-		report.Errors = append(report.Errors, newLintError(e))
+	return lintReport{
+		Schemes: r.Schemes, Policies: r.Policies, Apps: r.Apps,
+		Errors: findings(r.Errors), Warnings: findings(r.Warnings),
 	}
-	return report
 }
 
-func newLintError(e *v1alpha1.Error) lintError {
-	return lintError{File: e.File, Line: e.Line, Object: e.Object, Field: e.Field, Message: e.Message, Remedy: e.Remedy}
+func findings(errs v1alpha1.Errors) []finding {
+	all := []finding{} // never null in JSON
+	for _, e := range errs {
+		all = append(all, finding(*e))
+	}
+	return all
 }
 
 func printLint(cmd *cobra.Command, r *server.Inspection) error {
 	for _, e := range r.Errors {
 		fmt.Fprintln(cmd.OutOrStdout(), e.Error())
 	}
-	_, err := fmt.Fprintf(cmd.ErrOrStderr(), "%d schemes, %d policies, %d apps: %d errors\n",
-		r.Schemes, r.Policies, r.Apps, len(r.Errors))
+	for _, w := range r.Warnings {
+		fmt.Fprintln(cmd.OutOrStdout(), "warning: "+w.Error())
+	}
+	_, err := fmt.Fprintf(cmd.ErrOrStderr(), "%d schemes, %d policies, %d apps: %d errors, %d warnings\n",
+		r.Schemes, r.Policies, r.Apps, len(r.Errors), len(r.Warnings))
 	return err
-}
-
-// addConfigFlag adds -c.
-func addConfigFlag(cmd *cobra.Command, file *string) {
-	cmd.Flags().StringVarP(file, "config", "c", "", "postern.yaml; without it the defaults and the flags count")
-	_ = cmd.MarkFlagFilename("config", "yaml", "yml")
-}
-
-// readConfig loads the file, or the defaults when none is named. It does not validate: flags come on top.
-func readConfig(file string) (*config.Config, error) {
-	if file == "" {
-		return config.Default(), nil
-	}
-	cfg, err := config.Load(file)
-	if err != nil {
-		return nil, &usageError{err}
-	}
-	return cfg, nil
 }

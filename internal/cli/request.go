@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"fmt"
 	"io"
 	"net/url"
 	"os"
@@ -29,10 +28,12 @@ func (f *requestFlags) add(cmd *cobra.Command) {
 
 // described is a request as the flags and the URL say it.
 type described struct {
-	method  string
-	url     *url.URL
-	headers []authz.Header // names as given
-	body    []byte
+	method   string
+	raw      string // the URL as given
+	url      *url.URL
+	headers  []authz.Header // names as given
+	body     []byte
+	bodyFile string // where it was read from; empty: the flag itself, or standard input
 }
 
 func (f *requestFlags) read(cmd *cobra.Command, rawURL string) (*described, error) {
@@ -40,7 +41,7 @@ func (f *requestFlags) read(cmd *cobra.Command, rawURL string) (*described, erro
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, usagef("%q is not an http or https URL; write one such as https://orders.example.com/orders/1", rawURL)
 	}
-	q := &described{method: f.method, url: u}
+	q := &described{method: f.method, raw: rawURL, url: u}
 	for i, h := range f.headers {
 		name, value, ok := strings.Cut(h, ":")
 		if !ok || strings.TrimSpace(name) == "" { // not repeated in the message: it may hold a key
@@ -48,7 +49,7 @@ func (f *requestFlags) read(cmd *cobra.Command, rawURL string) (*described, erro
 		}
 		q.headers = append(q.headers, authz.Header{Name: strings.TrimSpace(name), Value: strings.TrimSpace(value)})
 	}
-	if q.body, err = f.body(cmd); err != nil {
+	if q.body, q.bodyFile, err = f.body(cmd); err != nil {
 		return nil, err
 	}
 	if q.method == "" {
@@ -60,45 +61,55 @@ func (f *requestFlags) read(cmd *cobra.Command, rawURL string) (*described, erro
 	return q, nil
 }
 
-func (f *requestFlags) body(cmd *cobra.Command) ([]byte, error) {
+func (f *requestFlags) body(cmd *cobra.Command) (body []byte, file string, err error) {
 	file, isFile := strings.CutPrefix(f.data, "@")
 	switch {
 	case !isFile:
-		return []byte(f.data), nil
+		return []byte(f.data), "", nil
 	case file == "-":
-		return io.ReadAll(cmd.InOrStdin())
+		body, err = io.ReadAll(cmd.InOrStdin())
+		return body, "", err
 	default:
-		body, err := os.ReadFile(file)
-		if err != nil {
-			return nil, usagef("--data: %w; name a readable file, or leave out the '@' to send the text itself", err)
+		if body, err = os.ReadFile(file); err != nil {
+			return nil, "", usagef("--data: %w; name a readable file, or leave out the '@' to send the text itself", err)
 		}
-		return body, nil
+		return body, file, nil
 	}
 }
 
-// request turns the description into what Envoy would hand over. The path and query are taken from the URL's text, so
-// that nothing is tidied on the way.
-func (q *described) request(rawURL string) *authz.Request {
+// target is the path and query in the URL's text, so that nothing is tidied on the way.
+func target(rawURL string) string {
 	_, rest, _ := strings.Cut(rawURL, "://")
-	target := ""
 	if i := strings.IndexAny(rest, "/?"); i >= 0 {
-		target = rest[i:]
+		return rest[i:]
 	}
+	return ""
+}
+
+func isHost(h authz.Header) bool { return strings.EqualFold(h.Name, "host") }
+
+// authority is the host that the request names: that of its Host header, or the URL's.
+func (q *described) authority() string {
+	if i := slices.IndexFunc(q.headers, isHost); i >= 0 {
+		return q.headers[i].Value
+	}
+	return q.url.Host
+}
+
+// request turns the description into what Envoy would hand over.
+func (q *described) request() *authz.Request {
 	r := &authz.Request{
 		Method:     q.method,
 		Scheme:     q.url.Scheme,
-		Host:       q.url.Host,
+		Host:       q.authority(),
 		Protocol:   "HTTP/1.1",
 		RawHeaders: true,
 	}
-	r.Path, r.Query, r.HasQuery = strings.Cut(target, "?")
+	r.Path, r.Query, r.HasQuery = strings.Cut(target(q.raw), "?")
 	for _, h := range q.headers {
-		name := strings.ToLower(h.Name)
-		if name == "host" {
-			r.Host = h.Value
-			continue
+		if !isHost(h) {
+			r.Headers = append(r.Headers, authz.Header{Name: strings.ToLower(h.Name), Value: h.Value})
 		}
-		r.Headers = append(r.Headers, authz.Header{Name: name, Value: h.Value})
 	}
 	if len(q.body) > 0 {
 		if _, n := r.Header("content-length"); n == 0 {
@@ -107,26 +118,4 @@ func (q *described) request(rawURL string) *authz.Request {
 		r.Body.Bytes = q.body
 	}
 	return r
-}
-
-// curl prints the request as a command to paste.
-func (q *described) curl(rawURL string, extra []authz.Header) string {
-	var b strings.Builder
-	b.WriteString("curl -sS")
-	if q.method != "GET" {
-		fmt.Fprintf(&b, " -X %s", shellQuote(q.method))
-	}
-	for _, h := range slices.Concat(q.headers, extra) {
-		fmt.Fprintf(&b, " \\\n  -H %s", shellQuote(h.Name+": "+h.Value))
-	}
-	if len(q.body) > 0 {
-		fmt.Fprintf(&b, " \\\n  --data-binary %s", shellQuote(string(q.body)))
-	}
-	fmt.Fprintf(&b, " \\\n  %s", shellQuote(rawURL))
-	return b.String()
-}
-
-// shellQuote makes one word of s for a POSIX shell.
-func shellQuote(s string) string {
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }

@@ -1,65 +1,86 @@
 package cli
 
 import (
-	"crypto/rand"
-	"encoding/base64"
 	"fmt"
-	"io"
-	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/postern-auth/postern/internal/authn/signature"
-	"github.com/postern-auth/postern/internal/authz"
+	"github.com/postern-auth/postern/internal/resource/v1alpha1"
 )
 
 // signFlags are sign's own flags.
 type signFlags struct {
 	requestFlags
+	config configFlags
 
-	keyID, secretFile, encoding, keyFile, algorithm string
-	label, tag                                      string
-	cover                                           []string
-	expires                                         time.Duration
-	nonce, send, explain                            bool
-	connect                                         string
+	profile, scheme          string
+	keyID, secretFile        string
+	encoding, keyFile, app   string
+	algorithm, label, tag    string
+	region, service, created string
+	cover                    []string
+	expires                  time.Duration
+	nonce                    string
+	presign, explain, send   bool
+	signedText, connect      string
 }
 
 func newSign() *cobra.Command {
 	f := &signFlags{}
 	cmd := &cobra.Command{
 		Use:   "sign URL",
-		Short: "Sign a request with HTTP Message Signatures (RFC 9421)",
-		Long: `Signs a request and prints it as a curl command, or sends it with --send. The key is a secret (--secret-file) for
-hmac-sha256, or a private key in PEM (--key-file) for the asymmetric algorithms. Without --cover it signs method,
-authority, path and query, and with a body also content-digest.`,
+		Short: "Sign a request, in any profile",
+		Long: `Signs a request and prints it as a curl command, or sends it with --send.
+
+How it is signed is said by --profile and the flags beside it, or by an AuthScheme of the resources (--scheme). Without
+--cover it signs what the profile requires by default, and a body. The key is a secret (--secret-file), a private key in
+PEM (--key-file) or the signing secret of an App of the resources (--app).
+
+Where a client's own code signs something else, write the text that it signs into a file: --signed-text names the first
+line that differs from ours. --created and --nonce make ours of the same time and nonce.`,
 		Example: `  postern sign --key-id AK0123 --secret-file acme.secret https://orders.example.com/orders/1
-  postern sign --key-id AK0123 --key-file acme.pem -X POST -d @order.json --send https://orders.example.com/orders`,
+  postern sign --key-id AK0123 --key-file acme.pem -X POST -d @order.json --send https://orders.example.com/orders
+  postern sign --scheme shop/partner --app shop/acme --resources ./policies https://orders.example.com/orders/1
+  postern sign --profile aws-sigv4 --region us-east-1 --service execute-api --key-id AK0123 --secret-file acme.secret \
+    --presign --expires 15m https://orders.example.com/orders/1
+  postern sign --profile stripe --secret-file stripe.secret -d @event.json --explain --signed-text client.txt \
+    https://orders.example.com/webhooks/payment`,
 		Args: oneArg("the URL"),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args[0]) },
 	}
-	f.add(cmd)
+	f.requestFlags.add(cmd)
+	f.config.add(cmd)
+	f.addHow(cmd)
+	f.addKey(cmd)
 	flags := cmd.Flags()
-	flags.StringVar(&f.keyID, "key-id", "", "keyid of the signature (required)")
-	flags.StringVar(&f.secretFile, "secret-file", "", "file with the HMAC secret; one final newline is dropped")
-	flags.StringVar(&f.encoding, "encoding", "Text", "how to read the secret: Text or Base64")
-	flags.StringVar(&f.keyFile, "key-file", "", "file with the private key in PEM")
-	flags.StringVar(&f.algorithm, "algorithm", "", "algorithm, also written as alg; default: the one that fits the key")
-	flags.StringSliceVar(&f.cover, "cover", nil, "components to sign, such as @method or content-digest")
-	flags.StringVar(&f.label, "label", "sig1", "label of the signature")
-	flags.StringVar(&f.tag, "tag", "", "tag of the signature")
-	flags.DurationVar(&f.expires, "expires", 0, "how long the signature is good; 0 leaves that to the server")
-	flags.BoolVar(&f.nonce, "nonce", true, "add a random nonce, so that two equal requests in one second differ")
 	flags.BoolVar(&f.send, "send", false, "send the request and print the answer")
 	flags.StringVar(&f.connect, "connect", "", "with --send: host:port to connect to in place of the URL's")
 	flags.BoolVar(&f.explain, "explain", false, "also print the text that was signed, on standard error")
-	_ = cmd.MarkFlagFilename("secret-file")
-	_ = cmd.MarkFlagFilename("key-file", "pem")
+	addSignedText(cmd, &f.signedText)
 	return cmd
+}
+
+// addHow adds the flags that say how a request is signed.
+func (f *signFlags) addHow(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.profile, "profile", string(v1alpha1.ProfileRFC9421), "signing format")
+	flags.StringVar(&f.scheme, "scheme", "", "AuthScheme of the resources, as namespace/name, that says how to sign")
+	flags.StringVar(&f.algorithm, "algorithm", "", "algorithm; default: the one that fits the key")
+	flags.StringSliceVar(&f.cover, "cover", nil, "what to sign, in the profile's names, such as @method or content-digest")
+	flags.DurationVar(&f.expires, "expires", 0, "how long the signature is good; 0 leaves that to the server")
+	flags.StringVar(&f.created, "created", "", "time of signing, as 2026-10-01T00:00:00Z or in seconds since 1970; default: now")
+	flags.StringVar(&f.nonce, "nonce", "random", "nonce; random makes one, an empty one is left out")
+	flags.StringVar(&f.label, "label", "", "rfc9421: label of the signature (default sig1)")
+	flags.StringVar(&f.tag, "tag", "", "rfc9421: tag of the signature")
+	flags.StringVar(&f.region, "region", "", "aws-sigv4: region of the credential scope")
+	flags.StringVar(&f.service, "service", "", "aws-sigv4: service of the credential scope")
+	flags.BoolVar(&f.presign, "presign", false, "aws-sigv4: sign the URL, for as long as --expires says")
+	complete(cmd, "profile", profileNames)
+	complete(cmd, "algorithm", func() []string { return v1alpha1.SignatureProfile(f.profile).Algorithms() })
+	complete(cmd, "cover", func() []string { return v1alpha1.SignatureProfile(f.profile).Cover() })
 }
 
 func (f *signFlags) run(cmd *cobra.Command, rawURL string) error {
@@ -67,119 +88,97 @@ func (f *signFlags) run(cmd *cobra.Command, rawURL string) error {
 	if err != nil {
 		return err
 	}
-	q, err := f.read(cmd, rawURL)
+	if err := f.check(cmd); err != nil {
+		return err
+	}
+	q, err := f.requestFlags.read(cmd, rawURL)
 	if err != nil {
 		return err
 	}
-	key, err := f.key()
+	theirs, err := readSignedText(f.signedText)
 	if err != nil {
 		return err
 	}
-	request := signature.SignRequest{
-		Method: q.method, URL: rawURL, Headers: q.headers, Body: q.body,
-		KeyID: f.keyID, Key: key, Algorithm: f.algorithm,
-		Label: f.label, Cover: f.cover, Tag: f.tag, Created: time.Now(),
+	s, err := f.signing(cmd, q)
+	if err != nil {
+		return err
 	}
-	if f.expires > 0 {
-		request.Expires = request.Created.Add(f.expires)
-	}
-	if f.nonce {
-		request.Nonce = rand.Text()
-	}
-	signed, err := signature.Sign(request)
+	signed, err := s.sign()
 	if err != nil {
 		return &usageError{err}
 	}
+	out := signOutput{cmd: cmd, request: q, signed: signed}
 	if f.explain {
-		fmt.Fprintf(cmd.ErrOrStderr(), "signed text:\n%s\n\n", signed.Base)
+		fmt.Fprintf(cmd.ErrOrStderr(), "signed text:\n%s\n", numbered(signed.Base))
+	}
+	if theirs != nil {
+		c := compare("", *theirs, signed.Base)
+		out.compared = &c
+		fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s\n", f.signedText, c)
 	}
 	switch {
 	case f.send:
-		return f.post(cmd, q, rawURL, signed.Headers)
+		return out.send(f.connect, asJSON)
 	case asJSON:
-		headers := map[string]string{}
-		for _, h := range signed.Headers {
-			headers[h.Name] = h.Value
-		}
-		return printJSON(cmd.OutOrStdout(), struct {
-			Headers map[string]string `json:"headers"`
-			Base    string            `json:"base"`
-		}{headers, signed.Base})
+		return out.json()
 	default:
-		_, err = fmt.Fprintln(cmd.OutOrStdout(), q.curl(rawURL, signed.Headers))
-		return err
+		return out.curl()
 	}
 }
 
-// key reads the one key that the flags name.
-func (f *signFlags) key() (any, error) {
+// check finds fault with flags that do not go together.
+func (f *signFlags) check(cmd *cobra.Command) error {
+	set := cmd.Flags().Changed
 	switch {
-	case f.keyID == "":
-		return nil, usagef("--key-id is required: it tells the server which key to verify with")
-	case (f.secretFile == "") == (f.keyFile == ""):
-		return nil, usagef("name one key: --secret-file for HMAC, or --key-file for a private key")
-	case f.keyFile != "":
-		text, err := os.ReadFile(f.keyFile)
-		if err != nil {
-			return nil, usagef("--key-file: %w", err)
-		}
-		key, err := signature.ParsePrivateKey(text)
-		if err != nil {
-			return nil, usagef("--key-file %s: %w", f.keyFile, err)
-		}
-		return key, nil
-	}
-	text, err := os.ReadFile(f.secretFile)
-	if err != nil {
-		return nil, usagef("--secret-file: %w", err)
-	}
-	secret := strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r")
-	switch f.encoding {
-	case "Text":
-	case "Base64":
-		raw, err := base64.StdEncoding.DecodeString(secret)
-		if err != nil {
-			return nil, usagef("--secret-file %s is not standard base64; leave --encoding out to read it as text", f.secretFile)
-		}
-		secret = string(raw)
+	case f.scheme != "" && set("profile"):
+		return usagef("--scheme and --profile: leave one out, the AuthScheme names its profile")
+	case !f.readsResources() && (set("resources") || set("config")):
+		return usagef("--resources and --config have no use without --scheme or --app")
+	case f.connect != "" && !f.send:
+		return usagef("--connect has no use without --send")
+	case f.expires < 0:
+		return usagef("--expires %v: a signature does not expire before it is made", f.expires)
+	case f.presign && f.expires == 0:
+		return usagef("--presign needs --expires, which says how long the URL is good, such as 15m")
 	default:
-		return nil, usagef("--encoding %q: must be Text or Base64", f.encoding)
+		return nil
 	}
-	return authz.Secret(secret), nil
 }
 
-// post sends the signed request and prints status, headers and body.
-func (f *signFlags) post(cmd *cobra.Command, q *described, rawURL string, signed []authz.Header) error {
-	request, err := http.NewRequestWithContext(cmd.Context(), q.method, rawURL, strings.NewReader(string(q.body)))
-	if err != nil {
-		return &usageError{err}
+func (f *signFlags) readsResources() bool { return f.scheme != "" || f.app != "" }
+
+// checkProfile finds fault with flags that the profile has no use for.
+func checkProfile(cmd *cobra.Command, profile v1alpha1.SignatureProfile) error {
+	if known := v1alpha1.Profiles(); !slices.Contains(known, profile) {
+		return usagef("--profile %q: use one of %s", profile, strings.Join(profileNames(), ", "))
 	}
-	for _, h := range slices.Concat(q.headers, signed) {
-		if strings.EqualFold(h.Name, "host") {
-			request.Host = h.Value
-			continue
+	for _, only := range []struct {
+		profile v1alpha1.SignatureProfile
+		flags   []string
+	}{
+		{v1alpha1.ProfileRFC9421, []string{"label", "tag"}},
+		{v1alpha1.ProfileAWSSigV4, []string{"region", "service", "presign"}},
+	} {
+		for _, name := range only.flags {
+			if cmd.Flags().Changed(name) && profile != only.profile {
+				return usagef("--%s belongs to profile %s, not to %s", name, only.profile, profile)
+			}
 		}
-		request.Header.Add(h.Name, h.Value)
 	}
-	if f.connect != "" {
-		request.Host = q.url.Host
-		request.URL.Host = f.connect
+	return nil
+}
+
+func profileNames() []string {
+	var names []string
+	for _, p := range v1alpha1.Profiles() {
+		names = append(names, string(p))
 	}
-	client := http.Client{
-		Timeout:       30 * time.Second,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-	answer, err := client.Do(request)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = answer.Body.Close() }()
-	out := cmd.OutOrStdout()
-	fmt.Fprintf(out, "%s %s\n", answer.Proto, answer.Status)
-	if err := answer.Header.Write(out); err != nil {
-		return err
-	}
-	fmt.Fprintln(out)
-	_, err = io.Copy(out, answer.Body)
-	return err
+	return names
+}
+
+// complete has the shell complete the values of a flag.
+func complete(cmd *cobra.Command, flag string, values func() []string) {
+	_ = cmd.RegisterFlagCompletionFunc(flag, func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return values(), cobra.ShellCompDirectiveNoFileComp
+	})
 }

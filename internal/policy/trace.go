@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"errors"
 	"slices"
 
 	"github.com/postern-auth/postern/internal/authz"
@@ -55,6 +56,8 @@ type TriedScheme struct {
 	Reason  string   `json:"reason,omitempty"`  // why refused or unavailable
 	Detail  string   `json:"detail,omitempty"`  // for operators
 	Lacking []string `json:"lacking,omitempty"` // scopes that it held without
+
+	Explanation string `json:"explanation,omitempty"` // the text that was expected to be signed
 }
 
 // TriedCondition is one item of the authorize list.
@@ -176,6 +179,9 @@ func tried(q *requirement, scheme int, p *proof) TriedScheme {
 		out.Outcome, out.Reason, out.Detail = "refused", reason.String(), p.err.Error()
 		if reason.Class() == authz.ClassUnavailable {
 			out.Outcome = "unavailable"
+		}
+		if why, ok := errors.AsType[*authz.Failure](p.err); ok && why.Explanation != nil {
+			out.Explanation = why.Explanation.Text
 		}
 	}
 	return out

@@ -8,6 +8,7 @@ import (
 
 	"github.com/postern-auth/postern/internal/authz"
 	"github.com/postern-auth/postern/internal/config"
+	"github.com/postern-auth/postern/internal/keystore/declared"
 	"github.com/postern-auth/postern/internal/policy"
 	"github.com/postern-auth/postern/internal/resource/v1alpha1"
 	"github.com/postern-auth/postern/internal/source"
@@ -21,13 +22,15 @@ const fetchTime = 10 * time.Second
 type Inspection struct {
 	Schemes, Policies, Apps int // that were found, in error or not
 	Errors                  v1alpha1.Errors
+	Warnings                v1alpha1.Errors
 
-	set   *policy.Set
-	parts *parts
+	set    *policy.Set
+	loader *loader
+	parts  *parts
 }
 
-// Inspect reads and compiles the resources. With fetch it may fetch remote key sets, once a request needs them. Close
-// it in the end.
+// Inspect reads and compiles the resources, every signature scheme with explain. With fetch it may fetch remote key
+// sets, once a request needs them. Close it in the end.
 func Inspect(cfg *config.Config, fetch bool) (*Inspection, error) {
 	p, err := newParts(cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -37,6 +40,7 @@ func Inspect(cfg *config.Config, fetch bool) (*Inspection, error) {
 		p.keySets.Close()
 		p.keySets = nil
 	}
+	p.explain = true
 	i := &Inspection{parts: p}
 	snap, err := source.ReadDir(cfg.Resources.Dir)
 	if err != nil {
@@ -49,7 +53,7 @@ func Inspect(cfg *config.Config, fetch bool) (*Inspection, error) {
 		return nil, err
 	}
 	result := l.load(snap)
-	i.Errors, i.set = result.errors, result.set
+	i.Errors, i.Warnings, i.set, i.loader = result.errors, result.warnings, result.set, l
 	for _, c := range result.counts {
 		switch c.Kind {
 		case v1alpha1.KindAuthScheme:
@@ -78,6 +82,22 @@ func (i *Inspection) Explain(ctx context.Context, r *authz.Request) (authz.Decis
 		}}
 	}
 	return i.set.Explain(ctx, r)
+}
+
+// Scheme returns the AuthScheme "namespace/name", nil if there is none without errors.
+func (i *Inspection) Scheme(name string) *v1alpha1.AuthScheme {
+	if s := i.loader.schemes.states[name]; s != nil && s.good != nil {
+		return s.good.doc.Scheme
+	}
+	return nil
+}
+
+// App returns the App "namespace/name" with its keys, nil if there is none without errors.
+func (i *Inspection) App(name string) *declared.App {
+	if s := i.loader.apps.states[name]; s != nil && s.good != nil {
+		return &s.good.value
+	}
+	return nil
 }
 
 // Close ends what the inspection started.

@@ -21,6 +21,7 @@ type parts struct {
 	replay    *replay.Local
 	maxToken  int
 	bodyLimit int64
+	explain   bool // whatever signature schemes say
 }
 
 func newParts(cfg *config.Config, log *slog.Logger) (*parts, error) {

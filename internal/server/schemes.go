@@ -60,7 +60,9 @@ func (m *schemes) build(
 		s.Authenticator, err = apikey.New(spec.APIKey, doc.Namespace, store, hasher)
 	case spec.Signature != nil:
 		s.store, s.Kind = store, policy.KindSignature
-		s.Authenticator, err = signature.New(spec.Signature, signature.Options{
+		signed := *spec.Signature
+		signed.Explain = signed.Explain || m.parts.explain
+		s.Authenticator, err = signature.New(&signed, signature.Options{
 			Namespace: doc.Namespace, Store: store, Replay: m.parts.replay, BodyLimit: m.parts.bodyLimit,
 		})
 	case spec.JWT != nil:
