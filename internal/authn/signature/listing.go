@@ -130,7 +130,7 @@ func (l *listing) set(name, keyID, text string, quoted bool) error {
 	switch {
 	case p.given:
 		return errListingTwice
-	case quoted != isString:
+	case isString && !quoted: // numbers should not be, and some clients quote them
 		return errListingSyntax
 	}
 	*p = authParam{text, true}
