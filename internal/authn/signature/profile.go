@@ -61,6 +61,7 @@ var profiles = map[v1alpha1.SignatureProfile]struct {
 	v1alpha1.ProfileGitHub:           {newGitHub, signGitHub},
 	v1alpha1.ProfileStandardWebhooks: {newStandardWebhooks, signStandardWebhooks},
 	v1alpha1.ProfileSlack:            {newSlack, signSlack},
+	v1alpha1.ProfileTemplate:         {newTemplate, signTemplate},
 }
 
 // requireNames requires each of the names to be covered. instead says what may stand in for a name.
