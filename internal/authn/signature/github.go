@@ -51,7 +51,7 @@ func (github) parse(r *authz.Request, c *claim) error {
 }
 
 func signGitHub(q *SignRequest) (*Signed, error) {
-	base, sig, err := githubProfile.sign(q, webhookAlgorithms, nil)
+	base, sig, err := q.signBody(webhookAlgorithms, nil)
 	if err != nil {
 		return nil, err
 	}

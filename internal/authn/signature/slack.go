@@ -61,7 +61,7 @@ func signSlack(q *SignRequest) (*Signed, error) {
 	if err != nil {
 		return nil, err
 	}
-	base, sig, err := slackProfile.sign(q, webhookAlgorithms, appendSlackTime(nil, at))
+	base, sig, err := q.signBody(webhookAlgorithms, appendSlackTime(nil, at))
 	if err != nil {
 		return nil, err
 	}

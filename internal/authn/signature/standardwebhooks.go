@@ -183,7 +183,7 @@ func signStandardWebhooks(q *SignRequest) (*Signed, error) {
 	if err != nil {
 		return nil, err
 	}
-	base, sig, err := standardWebhooksProfile.sign(q, standardWebhooksAlgorithms, appendMessage(nil, id, at))
+	base, sig, err := q.signBody(standardWebhooksAlgorithms, appendMessage(nil, id, at))
 	if err != nil {
 		return nil, err
 	}

@@ -75,7 +75,7 @@ func signStripe(q *SignRequest) (*Signed, error) {
 	if err != nil {
 		return nil, err
 	}
-	base, sig, err := stripeProfile.sign(q, webhookAlgorithms, appendStripeTime(nil, at))
+	base, sig, err := q.signBody(webhookAlgorithms, appendStripeTime(nil, at))
 	if err != nil {
 		return nil, err
 	}

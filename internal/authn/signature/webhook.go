@@ -27,11 +27,13 @@ var (
 var webhookAlgorithms = []*algorithm{hmacSHA256}
 
 func (webhook) base(r *authz.Request, c *claim, _ int, buf []byte) ([]byte, bool, error) {
+	base, err := appendBody(append(buf, c.params...), r)
+	return base, false, err
+}
+
+func appendBody(buf []byte, r *authz.Request) ([]byte, error) {
 	body, err := wholeBody(r)
-	if err != nil {
-		return buf, false, err
-	}
-	return append(append(buf, c.params...), body...), false, nil
+	return append(buf, body...), err
 }
 
 func (webhook) bindsBody(*authz.Request, *claim) bool { return true }
@@ -45,8 +47,8 @@ func (p webhook) challenge(realm string) authz.Challenge {
 	}
 }
 
-// sign signs the body of q with the words before it.
-func (p webhook) sign(q *SignRequest, known []*algorithm, before []byte) (base, sig []byte, err error) {
+// signBody signs the body of q with the words before it.
+func (q *SignRequest) signBody(known []*algorithm, before []byte) (base, sig []byte, err error) {
 	if len(q.Cover) > 0 || !q.Expires.IsZero() {
 		return nil, nil, errFixedCoverage
 	}
@@ -54,8 +56,7 @@ func (p webhook) sign(q *SignRequest, known []*algorithm, before []byte) (base, 
 	if err != nil {
 		return nil, nil, err
 	}
-	base, _, err = p.base(r, &claim{params: before}, 0, nil)
-	if err != nil {
+	if base, err = appendBody(before, r); err != nil {
 		return nil, nil, err
 	}
 	sig, err = signWith(known, q.Algorithm, q.Key, base)
@@ -93,18 +94,10 @@ func oneValue(r *authz.Request, name string) (value string, found bool, err erro
 	return value, found, err
 }
 
-// unixTime reads seconds since 1970. It takes digits alone, and no more than a time.Time has room for.
+// unixTime reads seconds since 1970, in digits alone.
 func unixTime(text string) (time.Time, error) {
-	if len(text) > 15 {
-		return time.Time{}, errWebhookTime
-	}
-	for i := range len(text) {
-		if !isDigit(text[i]) {
-			return time.Time{}, errWebhookTime
-		}
-	}
 	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil {
+	if err != nil || !isDigits(text) {
 		return time.Time{}, errWebhookTime
 	}
 	return time.Unix(n, 0), nil

@@ -79,7 +79,7 @@ func checkClaim(t *testing.T, p profile, c *claim) {
 
 func isStripe(text string) bool {
 	times, sums := 0, 0
-	for _, entry := range strings.Split(strings.Trim(text, " \t"), ",") {
+	for entry := range strings.SplitSeq(strings.Trim(text, " \t"), ",") {
 		switch name, _, ok := strings.Cut(entry, "="); {
 		case !ok, name == "t" && !stampForm.MatchString(entry), name == "v1" && !sumForm.MatchString(entry):
 			return false
@@ -94,7 +94,7 @@ func isStripe(text string) bool {
 
 func isStandard(text string) bool {
 	count := 0
-	for _, entry := range strings.Split(strings.Trim(text, " \t"), " ") {
+	for entry := range strings.SplitSeq(strings.Trim(text, " \t"), " ") {
 		version, _, _ := strings.Cut(entry, ",")
 		switch {
 		case strings.Count(entry, ",") > 1:
