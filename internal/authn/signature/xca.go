@@ -22,7 +22,8 @@ import (
 //
 // Signed are the method, the values of Accept, Content-MD5, Content-Type and Date, the fields that
 // X-Ca-Signature-Headers lists, the path, and all parameters of query and form. A body that is no form is bound by
-// Content-MD5 alone; what binds it is the HMAC over that digest, so that only who signs could prepare a collision.
+// Content-MD5 alone: nobody finds another body with the digest of a given one, but whoever writes the body that a partner
+// then signs can make two with one digest.
 //
 // Its clients cannot sign the host, unless they list it; whether a parameter stands in the query or in the form, their
 // order, and whether an empty value has its '='. Of a repeated parameter they sign the first value only, and they
@@ -31,7 +32,7 @@ import (
 // parameters with a comma: its PUTs with a body need body: Unbound. Clients that sign query values as encoded, or the
 // path decoded, get through with values that need no encoding.
 //
-// An AppCode beside a signature is not looked at, and goes upstream.
+// The signature counts, whatever AppCode stands beside it; that one is not looked at, and goes upstream.
 type xCa struct {
 	authority string // what clients sign as host; empty: what Envoy sees
 	listed    string // what must be listed, as X-Ca-Signature-Headers writes it
@@ -282,7 +283,7 @@ func claimedMD5(r *authz.Request) string {
 }
 
 func contentMD5(body []byte) string {
-	sum := md5.Sum(body) //nolint:gosec // the format's; nobody but the signer can choose what it is the digest of
+	sum := md5.Sum(body) //nolint:gosec // the format knows no other digest
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
