@@ -32,6 +32,7 @@ func TestScripts(t *testing.T) {
 			"exits":     exits,
 			"ready":     ready,
 			"terminate": terminate,
+			"upstream":  upstream,
 		},
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"strconv"
@@ -58,6 +59,19 @@ func ready(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Fatalf("not ready")
 }
 
+// upstream serves until the script ends, at $UPSTREAM: it answers 418 with the request as it came.
+func upstream(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 0 {
+		ts.Fatalf("usage: upstream")
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusTeapot)
+		_ = r.Write(w) // if it fails, the script misses it
+	}))
+	ts.Defer(server.Close)
+	ts.Setenv("UPSTREAM", server.Listener.Addr().String())
+}
+
 // terminate sends SIGTERM to what runs in the background: terminate.
 func terminate(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 0 {
@@ -69,10 +83,10 @@ func terminate(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // curl stands in for curl: it asks `postern check` about the request that curl would send, by the resources in the
-// directory policies. CHECK_FLAGS holds more flags for it.
+// directory policies. The flags in
+// CHECK_FLAGS count more.
 func curl() {
 	check := []string{"check", "--resources", "policies"}
-	check = append(check, strings.Fields(os.Getenv("CHECK_FLAGS"))...)
 	headers, body := map[string]bool{}, false
 	args := os.Args[1:]
 	next := func() string {
@@ -119,5 +133,5 @@ func curl() {
 	if body && !headers["content-type"] {
 		check = append(check, "-H", "Content-Type: application/x-www-form-urlencoded")
 	}
-	os.Exit(Main(check, Build{}))
+	os.Exit(Main(append(check, strings.Fields(os.Getenv("CHECK_FLAGS"))...), Build{}))
 }
