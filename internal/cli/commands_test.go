@@ -3,14 +3,11 @@ package cli
 import (
 	"context"
 	"errors"
-	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"os/exec"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
@@ -80,58 +77,4 @@ func terminate(ts *testscript.TestScript, neg bool, args []string) {
 	for _, cmd := range ts.BackgroundCmds() {
 		ts.Check(cmd.Process.Signal(syscall.SIGTERM))
 	}
-}
-
-// curl stands in for curl: it asks `postern check` about the request that curl would send, by the resources in the
-// directory policies. The flags in
-// CHECK_FLAGS count more.
-func curl() {
-	check := []string{"check", "--resources", "policies"}
-	headers, body := map[string]bool{}, false
-	args := os.Args[1:]
-	next := func() string {
-		if len(args) == 0 {
-			log.Fatal("curl: an option lacks its argument")
-		}
-		arg := args[0]
-		args = args[1:]
-		return arg
-	}
-	for len(args) > 0 {
-		switch arg := next(); arg {
-		case "-sS", "--globoff":
-		case "--head":
-			check = append(check, "-X", "HEAD")
-		case "-X":
-			check = append(check, arg, next())
-		case "--data-raw":
-			text := next()
-			if err := os.WriteFile("curl.body", []byte(text), 0o600); err != nil {
-				log.Fatal(err)
-			}
-			check, body = append(check, "-d", "@curl.body"), true
-		case "--data-binary":
-			check, body = append(check, "-d", next()), true
-		case "-H":
-			line := next()
-			name, value, colon := strings.Cut(line, ":")
-			if !colon {
-				name = strings.TrimSuffix(line, ";")
-			}
-			headers[strings.ToLower(name)] = true
-			if colon && strings.TrimSpace(value) == "" {
-				continue // removed
-			}
-			check = append(check, arg, name+":"+value)
-		default:
-			check = append(check, arg)
-		}
-	}
-	if !headers["accept"] {
-		check = append(check, "-H", "Accept: */*")
-	}
-	if body && !headers["content-type"] {
-		check = append(check, "-H", "Content-Type: application/x-www-form-urlencoded")
-	}
-	os.Exit(Main(append(check, strings.Fields(os.Getenv("CHECK_FLAGS"))...), Build{}))
 }

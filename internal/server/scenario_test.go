@@ -23,6 +23,7 @@ import (
 	"github.com/postern-auth/postern/internal/config"
 	"github.com/postern-auth/postern/internal/keystore"
 	"github.com/postern-auth/postern/internal/policy"
+	"github.com/postern-auth/postern/internal/resource/v1alpha1"
 	"github.com/postern-auth/postern/internal/source"
 )
 
@@ -33,6 +34,7 @@ import (
 //	remove    names of files to remove
 //	errors    what the next load reports, one a line
 //	fresh     those of the errors that it has not reported before; default: all of them
+//	warnings  those of its warnings that it has not reported before
 //	built     names of schemes that the next load makes anew
 //	states    what the next load counts, a line "KIND active last_good invalid"
 //	checks    loads, then decides requests, each with its answer; see check
@@ -81,7 +83,7 @@ func (s *scenario) step(t *testing.T, name, data string) {
 		for line := range lines(data) {
 			delete(s.files, line)
 		}
-	case "errors", "fresh", "built", "states":
+	case "errors", "fresh", "warnings", "built", "states":
 		s.want[name] = slices.Collect(lines(data))
 	case "checks":
 		if s.loader == nil {
@@ -178,11 +180,12 @@ func (s *scenario) load(t *testing.T) *policy.Set {
 	}
 	result := s.loader.load(snap)
 	got := map[string][]string{}
-	for _, err := range result.errors {
-		got["errors"] = append(got["errors"], strings.ReplaceAll(err.Error(), s.loader.dir+"/", ""))
-	}
-	for _, err := range result.fresh {
-		got["fresh"] = append(got["fresh"], strings.ReplaceAll(err.Error(), s.loader.dir+"/", ""))
+	for what, told := range map[string]v1alpha1.Errors{
+		"errors": result.errors, "fresh": result.fresh, "warnings": result.freshWarnings,
+	} {
+		for _, err := range told {
+			got[what] = append(got[what], strings.ReplaceAll(err.Error(), s.loader.dir+"/", ""))
+		}
 	}
 	if _, told := s.want["fresh"]; !told {
 		s.want["fresh"] = s.want["errors"]
@@ -203,7 +206,7 @@ func (s *scenario) load(t *testing.T) *policy.Set {
 		c := result.counts[i : i+3]
 		got["states"] = append(got["states"], fmt.Sprintf("%s %d %d %d", c[0].Kind, c[0].Count, c[1].Count, c[2].Count))
 	}
-	for _, what := range []string{"errors", "fresh", "built", "states"} {
+	for _, what := range []string{"errors", "fresh", "warnings", "built", "states"} {
 		if want, asked := s.want[what]; asked || what == "errors" || what == "fresh" {
 			if diff := cmp.Diff(slices.Concat(want), slices.Concat(got[what])); diff != "" {
 				t.Errorf("version %d: %s (-want +got):\n%s", s.version, what, diff)
