@@ -4,26 +4,56 @@ import (
 	"crypto/sha256"
 	"crypto/sha512"
 	"crypto/subtle"
-	"errors"
 	"strings"
 
 	"github.com/postern-auth/postern/internal/authz"
 )
 
-var (
-	errDigestSyntax = malformed("Content-Digest is not a dictionary of byte sequences, each algorithm once")
-	errDigestNone   = authz.Fail(authz.ReasonNotCovered, errors.New("Content-Digest holds neither sha-256 nor sha-512"))
-	errDigest       = authz.Fail(authz.ReasonBodyMismatch, errors.New("the body does not have the digest in Content-Digest"))
+// digestField is a field in which clients state digests of the body.
+type digestField struct {
+	name    string
+	syntax  *authz.Failure // it cannot be read
+	none    *authz.Failure // no digest in it proves anything
+	differs *authz.Failure // the body is another
+}
 
-	errOldDigestSyntax = malformed("Digest is not a list of algorithm=base64")
-	errOldDigestNone   = authz.Fail(authz.ReasonNotCovered, errors.New("Digest holds neither SHA-256 nor SHA-512"))
-	errOldDigest       = authz.Fail(authz.ReasonBodyMismatch, errors.New("the body does not have the digest in Digest"))
+func newDigestField(name, syntax string) *digestField {
+	return &digestField{
+		name:    strings.ToLower(name),
+		syntax:  malformed(name + " is not " + syntax),
+		none:    fail(authz.ReasonNotCovered, name+" holds neither sha-256 nor sha-512"),
+		differs: fail(authz.ReasonBodyMismatch, "the body does not have the digest in "+name),
+	}
+}
+
+var (
+	contentDigests = newDigestField("Content-Digest", "a dictionary of byte sequences, each algorithm once")
+	reprDigests    = newDigestField("Repr-Digest", "a dictionary of byte sequences, each algorithm once")
+	oldDigests     = newDigestField("Digest", "a list of algorithm=base64")
 )
 
-// checkContentDigest compares the body, as the client encoded it, with the Content-Digest field (RFC 9530). Every
-// sha-256 and sha-512 in it must match and one must be there; other algorithms are deprecated or unknown and prove
-// nothing. Repr-Digest is of the decoded whole, which is not at hand, and is not looked at.
-func checkContentDigest(r *authz.Request, body []byte) error {
+// checkDigests compares the body with the fields of RFC 9530. Repr-Digest counts where the body is what it is of. Where
+// both fields are there both must hold, whichever of them is signed: the other may have been added on the way.
+func checkDigests(r *authz.Request, body []byte) error {
+	_, content := r.Header(contentDigests.name)
+	if _, n := r.Header(reprDigests.name); n > 0 && isRepresentation(r) {
+		if err := reprDigests.check(r, body); err != nil || content == 0 {
+			return err
+		}
+	}
+	return contentDigests.check(r, body)
+}
+
+// isRepresentation reports whether the body is a whole representation in its content coding, which Repr-Digest is of,
+// and neither a part of one nor a patch.
+func isRepresentation(r *authz.Request) bool {
+	_, ranges := r.Header("content-range")
+	return ranges == 0 && r.Method != "PATCH"
+}
+
+// check compares the body, as the client encoded it, with the field. Every sha-256 and sha-512 in it must match and one
+// must be there; other algorithms are deprecated or unknown and prove nothing.
+func (f *digestField) check(r *authz.Request, body []byte) error {
 	var (
 		s       scanner
 		seen    keySet
@@ -31,29 +61,29 @@ func checkContentDigest(r *authz.Request, body []byte) error {
 		matched bool
 	)
 	for i := range r.Headers {
-		if r.Headers[i].Name != "content-digest" {
+		if r.Headers[i].Name != f.name {
 			continue
 		}
 		for s.line(r.Headers[i].Value); !s.done(); {
 			name, err := s.key()
 			if err != nil || !s.eat('=') || seen.add(name) != nil {
-				return errDigestSyntax
+				return f.syntax
 			}
 			claimed, err := s.bytes(room[:0])
 			if err != nil || s.comma() != nil {
-				return errDigestSyntax
+				return f.syntax
 			}
 			switch sum := contentDigest(name, body); {
 			case sum == nil:
 			case subtle.ConstantTimeCompare(sum, claimed) != 1:
-				return errDigest
+				return f.differs
 			default:
 				matched = true
 			}
 		}
 	}
 	if !matched {
-		return errDigestNone
+		return f.none
 	}
 	return nil
 }
@@ -80,13 +110,13 @@ func checkDigest(r *authz.Request, body []byte) error {
 		matched bool
 	)
 	for i := range r.Headers {
-		if r.Headers[i].Name != "digest" {
+		if r.Headers[i].Name != oldDigests.name {
 			continue
 		}
 		for item := range strings.SplitSeq(r.Headers[i].Value, ",") {
 			name, text, ok := strings.Cut(strings.Trim(item, " \t"), "=")
 			if !ok {
-				return errOldDigestSyntax
+				return oldDigests.syntax
 			}
 			sum := contentDigest(strings.ToLower(name), body)
 			if sum == nil {
@@ -95,15 +125,15 @@ func checkDigest(r *authz.Request, body []byte) error {
 			claimed, ok := appendBase64(room[:0], text)
 			switch {
 			case !ok:
-				return errOldDigestSyntax
+				return oldDigests.syntax
 			case subtle.ConstantTimeCompare(sum, claimed) != 1:
-				return errOldDigest
+				return oldDigests.differs
 			}
 			matched = true
 		}
 	}
 	if !matched {
-		return errOldDigestNone
+		return oldDigests.none
 	}
 	return nil
 }

@@ -237,13 +237,6 @@ func TestRefused(t *testing.T) {
 		"digest malformed":             {sign: digest("sha-256=abc"), reason: authz.ReasonMalformedCredential, text: "Content-Digest is not a dictionary"},
 		"digest twice":                 {sign: digest(rightDigest + ", " + rightDigest), reason: authz.ReasonMalformedCredential, text: "each algorithm once"},
 		"digest half right":            {sign: digest(rightDigest + ", sha-512=:AAAA:"), reason: authz.ReasonBodyMismatch, text: "does not have the digest"},
-		"Repr-Digest instead": {
-			sign: func(q *SignRequest) {
-				q.Headers = append(q.Headers, authz.Header{Name: "Repr-Digest", Value: rightDigest})
-				q.Cover = []string{"@method", "@target-uri", "repr-digest"}
-			},
-			reason: authz.ReasonNotCovered, text: "does not bind the body",
-		},
 
 		"replay memory down": {spec: func(_ *v1alpha1.SignatureScheme, o *Options) { o.Replay = down{errDown} }, reason: authz.ReasonReplayUnavailable, text: "connection refused"},
 	}

@@ -10,11 +10,16 @@ import (
 	"github.com/postern-auth/postern/internal/resource/v1alpha1"
 )
 
-// rfc9421 is HTTP Message Signatures (RFC 9421) for requests, with Content-Digest (RFC 9530) for bodies.
+// rfc9421 is HTTP Message Signatures (RFC 9421) for requests, with Content-Digest or Repr-Digest (RFC 9530) for bodies.
+// Its clients can sign all that matters.
+//
+// Web Bot Auth is this profile with tag web-bot-auth: cover is ["@authority"], or with it "signature-agent", and the id
+// of a key is the thumbprint of its JWK (RFC 7638). What expires says is kept; maxAge bounds a signature without it.
 type rfc9421 struct {
 	label, tag string // which signature counts; empty: the only one
 	origin     origin
 	digest     requirement // the whole Content-Digest field is covered
+	repr       requirement // the whole Repr-Digest field is
 	accept     string      // Accept-Signature
 }
 
@@ -31,6 +36,7 @@ var (
 	errSignatures   = malformed("more than 10 signatures")
 	errComponents   = malformed("more than 64 components are covered")
 	errRepeated     = errors.New("a component is covered twice")
+	errNoAlgorithm  = errors.New("alg is empty: no algorithm has that name")
 	errPrehistoric  = errors.New("created or expires lies before 1970")
 	errParamType    = malformed("a signature parameter is of the wrong type")
 	errSeveral      = authz.Fail(authz.ReasonAmbiguousCredential, errors.New("several signatures could count; set rfc9421.label or rfc9421.tag"))
@@ -52,7 +58,11 @@ func newRFC9421(spec *v1alpha1.SignatureScheme) (*format, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.digest = digest
+	repr, _, err := requireComponent("repr-digest")
+	if err != nil {
+		return nil, err
+	}
+	p.digest, p.repr = digest, repr
 
 	var names []string
 	for i, text := range spec.Cover {
@@ -242,6 +252,9 @@ func (c *claim) setParam(name string, v item) error {
 		return errParamType
 	case text != nil:
 		*text = v.text
+		if name == "alg" && v.text == "" && c.refused == nil {
+			c.refused = errNoAlgorithm
+		}
 	default:
 		if v.number < 0 && c.refused == nil {
 			c.refused = errPrehistoric
@@ -289,9 +302,11 @@ func (p *rfc9421) base(r *authz.Request, c *claim, n int, buf []byte) ([]byte, b
 	return p.origin.appendBase(r, c, n, buf)
 }
 
-func (p *rfc9421) bindsBody(_ *authz.Request, c *claim) bool { return p.digest.metBy(c) }
+func (p *rfc9421) bindsBody(r *authz.Request, c *claim) bool {
+	return p.digest.metBy(c) || p.repr.metBy(c) && isRepresentation(r)
+}
 
-func (p *rfc9421) checkBody(r *authz.Request, body []byte) error { return checkContentDigest(r, body) }
+func (p *rfc9421) checkBody(r *authz.Request, body []byte) error { return checkDigests(r, body) }
 
 func (p *rfc9421) challenge(realm string) authz.Challenge {
 	return authz.Challenge{

@@ -91,7 +91,7 @@ func FuzzFields(f *testing.F) {
 		if err == nil {
 			t.Fatalf("accepted as %v", p)
 		}
-		_ = checkContentDigest(r, []byte(value))
+		_ = contentDigests.check(r, []byte(value))
 
 		w := newWork()
 		defer w.release()
