@@ -21,16 +21,19 @@ const (
 // fieldTypes are the request fields whose definition makes them structured. A field of another name cannot be covered
 // with ;sf, for its type cannot be told from its text.
 var fieldTypes = map[string]fieldType{
-	"accept-signature":    typeDictionary, // RFC 9421
-	"client-cert":         typeItem,       // RFC 9440
-	"client-cert-chain":   typeList,
-	"content-digest":      typeDictionary, // RFC 9530
-	"priority":            typeDictionary, // RFC 9218
-	"repr-digest":         typeDictionary,
-	"signature":           typeDictionary,
-	"signature-input":     typeDictionary,
-	"want-content-digest": typeDictionary,
-	"want-repr-digest":    typeDictionary,
+	"accept-signature":     typeDictionary, // RFC 9421
+	"available-dictionary": typeItem,       // RFC 9842
+	"capsule-protocol":     typeItem,       // RFC 9297
+	"client-cert":          typeItem,       // RFC 9440
+	"client-cert-chain":    typeList,
+	"content-digest":       typeDictionary, // RFC 9530
+	"dictionary-id":        typeItem,       // RFC 9842
+	"priority":             typeDictionary, // RFC 9218
+	"repr-digest":          typeDictionary,
+	"signature":            typeDictionary,
+	"signature-input":      typeDictionary,
+	"want-content-digest":  typeDictionary,
+	"want-repr-digest":     typeDictionary,
 }
 
 // appendStructured appends the strict serialisation of a structured field (RFC 9421 section 2.1.1).
