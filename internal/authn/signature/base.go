@@ -79,10 +79,10 @@ func (k *component) searches(r *authz.Request) (n int) {
 	return n
 }
 
-// isText reports whether b may stand in a signature base. Without line breaks in it no value can pass for another line.
-func isText(b []byte) bool {
-	for _, c := range b {
-		if c < ' ' && c != '\t' || c > '~' {
+// isText reports whether s may stand in a signature base. Without line breaks in it no value can pass for another line.
+func isText[T string | []byte](s T) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' && c != '\t' || c > '~' {
 			return false
 		}
 	}

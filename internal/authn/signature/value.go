@@ -148,7 +148,7 @@ func appendQueryParam(buf []byte, query, want string) ([]byte, error) {
 		param, query, _ = strings.Cut(query, "&")
 		name, value, _ := strings.Cut(param, "=")
 		mark := len(buf)
-		if buf, ok = appendReencoded(buf, name); !ok {
+		if buf, ok = appendReencoded(buf, name, formKept, ' '); !ok {
 			return buf, errQueryParam
 		}
 		named := param != "" && string(buf[mark:]) == want
@@ -160,7 +160,7 @@ func appendQueryParam(buf []byte, query, want string) ([]byte, error) {
 			return buf, errQueryParams
 		}
 		found = true
-		if buf, ok = appendReencoded(buf, value); !ok {
+		if buf, ok = appendReencoded(buf, value, formKept, ' '); !ok {
 			return buf, errQueryParam
 		}
 	}
@@ -172,14 +172,18 @@ func appendQueryParam(buf []byte, query, want string) ([]byte, error) {
 
 const upperHex = "0123456789ABCDEF"
 
-// appendReencoded decodes s as a form does and encodes it with the application/x-www-form-urlencoded percent-encode
-// set of the URL standard, a space as %20.
-func appendReencoded(buf []byte, s string) ([]byte, bool) {
+// formKept is what the application/x-www-form-urlencoded percent-encode set of the URL standard leaves as it is, beside
+// letters and digits.
+const formKept = "*-._"
+
+// appendReencoded decodes s, where '+' stands for plus, and encodes it again: a space is %20, and only letters, digits
+// and the bytes of kept stay as they are.
+func appendReencoded(buf []byte, s, kept string, plus byte) ([]byte, bool) {
 	for i := 0; i < len(s); i++ {
 		c := s[i]
 		switch c {
 		case '+':
-			c = ' '
+			c = plus
 		case '%':
 			var ok bool
 			if c, ok = escapedByte(s, i); !ok {
@@ -187,11 +191,7 @@ func appendReencoded(buf []byte, s string) ([]byte, bool) {
 			}
 			i += 2
 		}
-		if 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || isDigit(c) || strings.IndexByte("*-._", c) >= 0 {
-			buf = append(buf, c)
-		} else {
-			buf = append(buf, '%', upperHex[c>>4], upperHex[c&15])
-		}
+		buf = appendEscaped(buf, c, kept)
 	}
 	return buf, true
 }
@@ -202,6 +202,18 @@ func escapedByte[T string | []byte](s T, i int) (byte, bool) {
 		return 0, false
 	}
 	return unhex(s[i+1])<<4 | unhex(s[i+2]), true
+}
+
+// appendEscaped appends c, percent-encoded unless it is a letter, a digit or a byte of kept.
+func appendEscaped(buf []byte, c byte, kept string) []byte {
+	if isAlnum(c) || strings.IndexByte(kept, c) >= 0 {
+		return append(buf, c)
+	}
+	return append(buf, '%', upperHex[c>>4], upperHex[c&15])
+}
+
+func isAlnum(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || isDigit(c)
 }
 
 func isHex(c byte) bool {

@@ -132,7 +132,7 @@ func (s *scheme) candidates(keys []*keystore.Key, w *work) error {
 	if len(w.keys) > 0 {
 		return errWrong
 	}
-	w.keys = append(w.keys, candidate{s.dummy, hmacSHA256})
+	w.keys = append(w.keys, candidate{s.dummy, algorithmFor(s.dummy.Signing, "", s.algorithms)})
 	return refusal
 }
 
