@@ -54,6 +54,7 @@ var profiles = map[v1alpha1.SignatureProfile]struct {
 }{
 	v1alpha1.ProfileRFC9421:          {newRFC9421, signRFC9421},
 	v1alpha1.ProfileXCa:              {newXCa, signXCa},
+	v1alpha1.ProfileAWSSigV4:         {newAWSSigV4, signAWSSigV4},
 	v1alpha1.ProfileCavage:           {newCavage, signCavage},
 	v1alpha1.ProfileKong:             {newKong, signKong},
 	v1alpha1.ProfileAPISIX:           {newAPISIX, signAPISIX},
