@@ -136,9 +136,10 @@ func readRequest(t testing.TB, text []byte) *authz.Request {
 		t.Fatal("the request has no empty line")
 	}
 	lines := strings.Split(string(head), "\n")
-	parts := strings.Split(lines[0], " ")
-	r := &authz.Request{Method: parts[0], Scheme: "http", RawHeaders: true, Now: now}
-	r.Path, r.Query, r.HasQuery = strings.Cut(parts[1], "?")
+	method, target, _ := strings.Cut(lines[0], " ")
+	target = target[:strings.LastIndexByte(target, ' ')]
+	r := &authz.Request{Method: method, Scheme: "http", RawHeaders: true, Now: now}
+	r.Path, r.Query, r.HasQuery = strings.Cut(target, "?")
 	for _, line := range lines[1:] {
 		name, value, _ := strings.Cut(line, ":")
 		if name = strings.ToLower(name); name == "host" {
