@@ -25,6 +25,9 @@ type Config struct {
 	HostGrants []HostGrant `yaml:"hostGrants"`
 	// KeyStore is what looking up credentials needs beside the resources.
 	KeyStore KeyStore `yaml:"keystore"`
+	// Redis is where replicas remember together which signatures were used. Without an address each remembers for itself,
+	// until it ends.
+	Redis Redis `yaml:"redis"`
 	// Cache bounds the memory of what is remembered.
 	Cache Cache `yaml:"cache"`
 	// Limits bounds one check.
@@ -86,12 +89,51 @@ type KeyStore struct {
 	PepperFile string `yaml:"pepperFile"`
 }
 
+// Redis is a Redis (6.2 or later) or Valkey server, the same for all replicas. While it cannot be asked, requests whose
+// signature would have to be remembered are answered 503.
+type Redis struct {
+	// Address is host:port or unix:///path of the primary. Empty: no Redis.
+	Address Address `yaml:"address"`
+	// Username is the ACL user. Empty: the default user.
+	Username string `yaml:"username"`
+	// PasswordFile holds the password; one final newline is dropped. Empty: none. It is read for each connection.
+	PasswordFile string `yaml:"passwordFile"`
+	// TLS speaks TLS instead of plain text.
+	TLS RedisTLS `yaml:"tls"`
+	// Timeout is how long an answer may take; limits.deadline bounds it too. 5ms to 1s, default 100ms.
+	Timeout time.Duration `yaml:"timeout"`
+	// Durable says that this Redis never loses what it has acknowledged: appendonly yes with appendfsync always, and no
+	// replica takes over that lags. Default false: after a restart of Redis, or when another server takes over, signatures
+	// from before it are answered 503, for they may have been forgotten.
+	Durable bool `yaml:"durable"`
+}
+
+// Enabled reports whether there is a Redis.
+func (r Redis) Enabled() bool { return r.Address != "" }
+
+// RedisTLS says how to speak TLS with Redis. Any field turns it on. The files are read for each connection.
+type RedisTLS struct {
+	// SystemCAs trusts the CAs of the system. Default false.
+	SystemCAs bool `yaml:"systemCAs"`
+	// CAFile holds the CAs in PEM that vouch for Redis, instead of the system's.
+	CAFile string `yaml:"caFile"`
+	// CertFile holds the certificate chain in PEM to show to Redis. Empty: none.
+	CertFile string `yaml:"certFile"`
+	// KeyFile holds its private key in PEM.
+	KeyFile string `yaml:"keyFile"`
+	// ServerName is the name in Redis's certificate. Empty: the host of the address.
+	ServerName string `yaml:"serverName"`
+}
+
+// Enabled reports whether Redis speaks TLS.
+func (t RedisTLS) Enabled() bool { return t != RedisTLS{} }
+
 // Cache bounds the memory of what is remembered.
 type Cache struct {
 	// Tokens is for tokens whose signature was verified. Default 32MiB; 0 verifies every time.
 	Tokens Bytes `yaml:"tokens"`
-	// Replay is for signatures that were used. When it is full, requests that would have to be remembered are answered
-	// 503. Default 32MiB.
+	// Replay is for signatures that were used, where there is no redis. When it is full, requests that would have to be
+	// remembered are answered 503. Default 32MiB.
 	Replay Bytes `yaml:"replay"`
 }
 
@@ -131,6 +173,7 @@ func Default() *Config {
 		ExtAuthz:  ExtAuthz{Address: "127.0.0.1:9001"},
 		Ops:       Ops{Address: "127.0.0.1:9003"},
 		Resources: Resources{Dir: "policies", SharedNamespace: "postern-system"},
+		Redis:     Redis{Timeout: 100 * time.Millisecond},
 		Cache:     Cache{Tokens: 32 * MiB, Replay: 32 * MiB},
 		Limits:    Limits{Deadline: 150 * time.Millisecond, Token: 8 * KiB, Body: MiB},
 		Telemetry: Telemetry{
@@ -150,6 +193,7 @@ func (c *Config) resolve(dir string) {
 	for _, p := range []*string{
 		&c.Resources.Dir, &c.KeyStore.PepperFile,
 		&c.ExtAuthz.TLS.CertFile, &c.ExtAuthz.TLS.KeyFile, &c.ExtAuthz.TLS.ClientCAFile,
+		&c.Redis.PasswordFile, &c.Redis.TLS.CAFile, &c.Redis.TLS.CertFile, &c.Redis.TLS.KeyFile,
 	} {
 		if *p != "" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(dir, *p)

@@ -19,7 +19,7 @@ var ignoreOrigin = cmpopts.IgnoreUnexported(Config{})
 func write(t *testing.T, text string) (path string) {
 	t.Helper()
 	dir := t.TempDir()
-	for _, name := range []string{"tls.crt", "tls.key", "ca.crt", "pepper"} {
+	for _, name := range []string{"tls.crt", "tls.key", "ca.crt", "pepper", "redis.password"} {
 		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -44,6 +44,13 @@ resources: {dir: ./policies, sharedNamespace: shared}
 hostGrants:
 - {namespace: shop, hosts: [shop.example.com, "*.shop.example.com"]}
 keystore: {pepperFile: pepper}
+redis:
+  address: redis.internal:6379
+  username: postern
+  passwordFile: redis.password
+  tls: {caFile: ca.crt, certFile: tls.crt, keyFile: tls.key, serverName: redis}
+  timeout: 50ms
+  durable: true
 cache: {tokens: 1GiB, replay: 2MiB}
 limits: {deadline: 80ms, token: 4096, body: 512KiB}
 telemetry:
@@ -69,9 +76,17 @@ telemetry:
 		Resources:  Resources{Dir: filepath.Join(dir, "policies"), SharedNamespace: "shared"},
 		HostGrants: []HostGrant{{Namespace: "shop", Hosts: []string{"shop.example.com", "*.shop.example.com"}}},
 		KeyStore:   KeyStore{PepperFile: filepath.Join(dir, "pepper")},
-		Cache:      Cache{Tokens: GiB, Replay: 2 * MiB},
-		Limits:     Limits{Deadline: 80 * time.Millisecond, Token: 4 * KiB, Body: 512 * KiB},
-		Telemetry:  Telemetry{LogLevel: "debug", LogFormat: "text", DecisionLog: DecisionLog{SampleAllows: 1}},
+		Redis: Redis{
+			Address: "redis.internal:6379", Username: "postern", PasswordFile: filepath.Join(dir, "redis.password"),
+			TLS: RedisTLS{
+				CAFile: filepath.Join(dir, "ca.crt"), CertFile: filepath.Join(dir, "tls.crt"), KeyFile: filepath.Join(dir, "tls.key"),
+				ServerName: "redis",
+			},
+			Timeout: 50 * time.Millisecond, Durable: true,
+		},
+		Cache:     Cache{Tokens: GiB, Replay: 2 * MiB},
+		Limits:    Limits{Deadline: 80 * time.Millisecond, Token: 4 * KiB, Body: 512 * KiB},
+		Telemetry: Telemetry{LogLevel: "debug", LogFormat: "text", DecisionLog: DecisionLog{SampleAllows: 1}},
 	}
 	if diff := cmp.Diff(want, got, ignoreOrigin); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
@@ -79,8 +94,8 @@ telemetry:
 	if err := got.Validate(); err != nil {
 		t.Errorf("valid, but: %v", err)
 	}
-	if !got.ExtAuthz.TLS.Enabled() {
-		t.Error("TLS is not enabled")
+	if !got.ExtAuthz.TLS.Enabled() || !got.Redis.Enabled() || !got.Redis.TLS.Enabled() {
+		t.Error("TLS or Redis is not enabled")
 	}
 }
 
@@ -109,7 +124,7 @@ func TestDefaults(t *testing.T) {
 func TestLoadErrors(t *testing.T) {
 	for _, tt := range []struct{ name, text, want string }{
 		{"unknown section", "admin: {address: 127.0.0.1:9002}",
-			"postern.yaml:1: admin: unknown field; known here: extauthz, ops, resources, hostGrants, keystore, cache, limits, telemetry"},
+			"postern.yaml:1: admin: unknown field; known here: extauthz, ops, resources, hostGrants, keystore, redis, cache, limits, telemetry"},
 		{"unknown field", "extauthz:\n  adress: 127.0.0.1:9001",
 			"postern.yaml:2: extauthz.adress: unknown field; known here: address, tls"},
 		{"case", "ops: {Address: ':1'}", "postern.yaml:1: ops.Address: unknown field; known here: address, pprof"},
@@ -120,7 +135,7 @@ func TestLoadErrors(t *testing.T) {
 		{"no mapping", "ops: 127.0.0.1:9003",
 			`postern.yaml:1: ops: "127.0.0.1:9003" is not a mapping; write one of its fields below it: address, pprof`},
 		{"file is a list", "- ops",
-			"postern.yaml:1: a list is not a mapping; write one of its fields below it: extauthz, ops, resources, hostGrants, keystore, cache, limits, telemetry"},
+			"postern.yaml:1: a list is not a mapping; write one of its fields below it: extauthz, ops, resources, hostGrants, keystore, redis, cache, limits, telemetry"},
 		{"no list", "hostGrants: {namespace: shop}", "postern.yaml:1: hostGrants: a mapping is not a list; write items that begin with '- '"},
 		{"no text", "resources: {dir: 12}",
 			`postern.yaml:1: resources.dir: "12" is not text; write text, in quotes if it looks like something else`},
@@ -141,7 +156,7 @@ func TestLoadErrors(t *testing.T) {
 		{"two documents", "ops: {pprof: true}\n---\nops: {pprof: false}", "postern.yaml:2: a second document begins here; keep one"},
 		{"syntax", "ops: {address", "postern.yaml: line 1: did not find expected ',' or '}'; correct the YAML"},
 		{"syntax of a second document", "ops: {}\n---\nops: {", "postern.yaml: line 3: did not find expected node content; correct the YAML"},
-		{"several", "a: 1\nops: {b: 1}", "postern.yaml:1: a: unknown field; known here: extauthz, ops, resources, hostGrants, keystore, cache, limits, telemetry\n" +
+		{"several", "a: 1\nops: {b: 1}", "postern.yaml:1: a: unknown field; known here: extauthz, ops, resources, hostGrants, keystore, redis, cache, limits, telemetry\n" +
 			"postern.yaml:2: ops.b: unknown field; known here: address, pprof"},
 		{"too large", "#" + strings.Repeat("x", int(maxFile)),
 			"postern.yaml: the file is larger than 1MiB; name a readable file, or start with flags alone"},

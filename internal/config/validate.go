@@ -26,6 +26,7 @@ func (c *Config) validate(v *validator) error {
 		v.grant(fmt.Sprintf("hostGrants[%d]", i), g)
 	}
 	v.file("keystore.pepperFile", c.KeyStore.PepperFile)
+	v.redis(c.Redis)
 	v.cache(c.Cache)
 	v.limits(c.Limits)
 	v.telemetry(c.Telemetry)
@@ -127,6 +128,37 @@ func (v *validator) grant(field string, g HostGrant) {
 			v.fail(fmt.Sprintf("%s.hosts[%d]", field, i), "write a lower-case name without port, or *. before one",
 				"%q is not a host pattern", h)
 		}
+	}
+}
+
+func (v *validator) redis(r Redis) {
+	if !r.Enabled() {
+		if r.Username != "" || r.PasswordFile != "" || r.TLS.Enabled() || r.Durable {
+			v.fail("redis.address", "name the server, as host:port or unix:///path", "there are settings for a Redis, and no Redis")
+		}
+		return
+	}
+	if network, address, err := r.Address.Split(); err != nil || network == "tcp" && address[0] == ':' {
+		v.fail("redis.address", "write host:port with a port from 0 to 65535, or unix:///path", "%q is not an address to connect to", r.Address)
+	}
+	if r.Username != "" && r.PasswordFile == "" {
+		v.fail("redis.passwordFile", "name the file that holds the password of username", "the password is missing")
+	}
+	v.file("redis.passwordFile", r.PasswordFile)
+	switch t := r.TLS; {
+	case t.SystemCAs && t.CAFile != "":
+		v.fail("redis.tls.caFile", "remove it, or systemCAs", "the CAs of the system are trusted already")
+	case t.CertFile == "" && t.KeyFile != "":
+		v.fail("redis.tls.certFile", "name the certificate that keyFile belongs to", "the certificate is missing")
+	case t.CertFile != "" && t.KeyFile == "":
+		v.fail("redis.tls.keyFile", "name the private key of certFile", "the private key is missing")
+	}
+	v.file("redis.tls.caFile", r.TLS.CAFile)
+	v.file("redis.tls.certFile", r.TLS.CertFile)
+	v.file("redis.tls.keyFile", r.TLS.KeyFile)
+	const least, most = 5 * time.Millisecond, time.Second
+	if r.Timeout < least || r.Timeout > most {
+		v.fail("redis.timeout", fmt.Sprintf("use %v to %v", least, most), "%v is out of bounds", r.Timeout)
 	}
 }
 

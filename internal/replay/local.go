@@ -11,9 +11,6 @@ import (
 // ErrFull says that a Local has no room for another key. It never makes room by forgetting one that still counts.
 var ErrFull = errors.New("the memory of accepted signatures is full")
 
-// ErrForgotten says that a key would lie in a time whose keys a Local has dropped: the clock went backwards.
-var ErrForgotten = errors.New("the memory of accepted signatures does not reach back this far")
-
 const (
 	memoryShards = 64
 	slotSeconds  = 8  // keys are dropped together, a slot at a time
@@ -98,14 +95,6 @@ func (s *shard) drop(now int64) {
 		}
 		delete(s.due, slot)
 	}
-}
-
-// Stats is what a Local tells telemetry.
-type Stats struct {
-	Keys     int    // remembered, those not yet dropped included
-	Capacity int    // how many fit
-	Repeats  uint64 // calls that found their key
-	Refused  uint64 // calls that could not be answered: full, or the clock went backwards
 }
 
 // Stats returns the present numbers.

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"os"
@@ -18,10 +19,17 @@ type parts struct {
 	hasher    *keystore.Hasher
 	keySets   *jwt.KeySets // nil: nothing is fetched
 	tokens    *jwt.Tokens
-	replay    *replay.Local
+	replay    memory
+	redis     *replay.Redis // nil: the memory is this process's own
 	maxToken  int
 	bodyLimit int64
 	explain   bool // whatever signature schemes say
+}
+
+// memory is where accepted signatures are remembered.
+type memory interface {
+	replay.Memory
+	Stats() replay.Stats
 }
 
 func newParts(cfg *config.Config, log *slog.Logger) (*parts, error) {
@@ -52,6 +60,45 @@ func readPeppers(file string) (*keystore.Hasher, error) {
 		return nil, fmt.Errorf("keystore.pepperFile: %s: %w", file, err)
 	}
 	return keystore.NewHasher(peppers...), nil
+}
+
+// share makes the memory of accepted signatures the one in Redis, if there is one. It does not connect yet.
+func (p *parts) share(cfg *config.Redis, log *slog.Logger) error {
+	if !cfg.Enabled() {
+		return nil
+	}
+	network, address, err := cfg.Address.Split()
+	if err != nil {
+		return fmt.Errorf("redis.address: %w", err)
+	}
+	options := replay.RedisOptions{
+		Network: network, Address: address,
+		Username: cfg.Username, PasswordFile: cfg.PasswordFile,
+		Timeout: cfg.Timeout, Durable: cfg.Durable,
+		Log: log, Now: time.Now,
+	}
+	if t := cfg.TLS; t.Enabled() {
+		options.TLS = &replay.RedisTLS{CAFile: t.CAFile, CertFile: t.CertFile, KeyFile: t.KeyFile, ServerName: t.ServerName}
+	}
+	if p.redis, err = replay.NewRedis(options); err != nil {
+		return fmt.Errorf("redis.%w", err)
+	}
+	p.replay = p.redis
+	return nil
+}
+
+// watch keeps an eye on Redis until ctx ends.
+func (p *parts) watch(ctx context.Context, health *telemetry.Health) {
+	if p.redis == nil {
+		return
+	}
+	p.redis.Watch(ctx, func(err error) {
+		if err != nil {
+			health.Degraded("redis", err.Error())
+			return
+		}
+		health.OK("redis")
+	})
 }
 
 // register shows the parts' figures to whoever scrapes.
@@ -86,4 +133,7 @@ func (p *parts) close() {
 		p.keySets.Close()
 	}
 	p.tokens.Close()
+	if p.redis != nil {
+		_ = p.redis.Close() // it only hangs up
+	}
 }

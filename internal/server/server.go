@@ -63,6 +63,10 @@ func New(cfg *config.Config, opts Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := parts.share(&cfg.Redis, log); err != nil {
+		parts.close()
+		return nil, err
+	}
 	s := &Server{cfg: cfg, log: log, parts: parts, files: source.NewFiles(cfg.Resources.Dir, log)}
 	s.tel = telemetry.New(telemetry.Options{
 		Version: opts.Version, Commit: opts.Commit,
@@ -129,6 +133,7 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	start("ops listener", func() error { return s.ops.Serve(opsListener) })
 	start("ext_authz listener", func() error { return s.authz.Serve(authzListener) })
+	start("redis", func() error { s.parts.watch(ctx, &s.tel.Health); return nil })
 	start("resources", func() error { return s.files.Run(ctx, func(snap source.Snapshot) { s.load(snap, stop) }) })
 	s.log.Info("starting", "extauthz", s.cfg.ExtAuthz.Address, "ops", s.cfg.Ops.Address, "resources", s.cfg.Resources.Dir)
 

@@ -25,8 +25,8 @@ type KeySetStats struct {
 
 // ReplayStats is what the memory of used signatures tells of itself. The counts never fall.
 type ReplayStats struct {
-	Keys     int // remembered
-	Capacity int
+	Keys     int    // remembered
+	Capacity int    // 0: not known, and neither is Keys
 	Repeats  uint64 // signatures that came again
 	Refused  uint64 // signatures that could not be remembered
 }
@@ -95,8 +95,8 @@ var (
 	keySetFetches  = keySetDesc("fetches_total", "Attempts to fetch the set.")
 	keySetFailures = keySetDesc("fetch_failures_total", "Attempts to fetch the set that failed.")
 
-	replayEntries    = plainDesc("replay_entries", "Signatures remembered so that they count once.")
-	replayMaxEntries = plainDesc("replay_max_entries", "How many signatures can be remembered.")
+	replayEntries    = plainDesc("replay_entries", "Signatures remembered so that they count once; absent where Redis holds them.")
+	replayMaxEntries = plainDesc("replay_max_entries", "How many signatures can be remembered; absent where Redis holds them.")
 	replayRepeats    = plainDesc("replay_repeats_total", "Signatures that came again.")
 	replayRefused    = plainDesc("replay_refused_total", "Signatures that could not be remembered; their requests were answered 503.")
 
@@ -145,8 +145,10 @@ func (s *stats) Collect(ch chan<- prometheus.Metric) {
 	}
 	if s.replay != nil {
 		r := s.replay()
-		send(replayEntries, gauge, float64(r.Keys))
-		send(replayMaxEntries, gauge, float64(r.Capacity))
+		if r.Capacity > 0 {
+			send(replayEntries, gauge, float64(r.Keys))
+			send(replayMaxEntries, gauge, float64(r.Capacity))
+		}
 		send(replayRepeats, counter, float64(r.Repeats))
 		send(replayRefused, counter, float64(r.Refused))
 	}

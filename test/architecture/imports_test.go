@@ -46,6 +46,7 @@ var fences = map[string][]string{
 	"github.com/dgraph-io/ristretto":         {"internal/cache"},
 	"github.com/lestrrat-go/jwx":             {"internal/authn/jwt", "test/"},
 	"cel.dev/cel-go":                         {"internal/policy/"},
+	"github.com/redis/go-redis":              {"internal/replay"},
 	"github.com/dunglas/httpsfv":             {"internal/authn/signature"},
 	"github.com/prometheus":                  {"internal/telemetry", "test/"},
 	"github.com/spf13/cobra":                 {"internal/cli"},
