@@ -89,7 +89,7 @@ func (p *cavage) claim(r *authz.Request, l *listing, c *claim) error {
 	default:
 		names = "(created)"
 	}
-	if err := c.list(names, cavageDerived); err != nil {
+	if err := c.list(strings.ToLower(names), cavageDerived); err != nil {
 		return err
 	}
 	for i := range c.covered {
@@ -111,11 +111,11 @@ func (p *cavage) claim(r *authz.Request, l *listing, c *claim) error {
 // takeTimes takes the times that were signed. An expires that was not can still say that it is too late, and no more: it
 // would tell for how long the signature must be remembered.
 func (c *claim) takeTimes(r *authz.Request, l *listing) error {
-	created, err := l.created.time()
+	created, err := l.created.time(false)
 	if err != nil {
 		return err
 	}
-	expires, err := l.expires.time()
+	expires, err := l.expires.time(true)
 	if err != nil {
 		return err
 	}
@@ -140,13 +140,13 @@ func (c *claim) takeTimes(r *authz.Request, l *listing) error {
 	return nil
 }
 
-// time reads seconds since 1970, zero if there are none. A fraction of a second, which expires may have, is dropped.
-func (p authParam) time() (time.Time, error) {
+// time reads seconds since 1970, zero if there are none. A fraction of a second, which only expires may have, is dropped.
+func (p authParam) time(fractional bool) (time.Time, error) {
 	if !p.given {
 		return time.Time{}, nil
 	}
 	whole, fraction, dotted := strings.Cut(p.text, ".")
-	if !isDigits(whole) || dotted && !isDigits(fraction) {
+	if !isDigits(whole) || dotted && (!fractional || !isDigits(fraction)) {
 		return time.Time{}, errUnixTime
 	}
 	seconds, err := strconv.ParseInt(whole, 10, 64)

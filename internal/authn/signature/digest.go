@@ -29,7 +29,7 @@ func newDigestField(name, syntax string) *digestField {
 var (
 	contentDigests = newDigestField("Content-Digest", "a dictionary of byte sequences, each algorithm once")
 	reprDigests    = newDigestField("Repr-Digest", "a dictionary of byte sequences, each algorithm once")
-	oldDigests     = newDigestField("Digest", "a list of algorithm=base64")
+	oldDigests     = newDigestField("Digest", "a list of algorithm=base64, each algorithm once")
 )
 
 // checkDigests compares the body with the fields of RFC 9530. Repr-Digest counts where the body is what it is of. Where
@@ -106,6 +106,7 @@ func contentDigest(algorithm string, body []byte) []byte {
 // names of its algorithms have no case.
 func checkDigest(r *authz.Request, body []byte) error {
 	var (
+		seen    keySet
 		room    [sha512.Size]byte
 		matched bool
 	)
@@ -115,10 +116,11 @@ func checkDigest(r *authz.Request, body []byte) error {
 		}
 		for item := range strings.SplitSeq(r.Headers[i].Value, ",") {
 			name, text, ok := strings.Cut(strings.Trim(item, " \t"), "=")
-			if !ok {
+			name = strings.ToLower(name)
+			if !ok || seen.add(name) != nil {
 				return oldDigests.syntax
 			}
-			sum := contentDigest(strings.ToLower(name), body)
+			sum := contentDigest(name, body)
 			if sum == nil {
 				continue
 			}

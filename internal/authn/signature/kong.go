@@ -21,7 +21,7 @@ type kong struct{ origin origin }
 var errProtocol = errors.New("the request's HTTP version is not known")
 
 var (
-	kongDerived    = []string{"@request-target"}
+	kongDerived    = []string{"@request-target", "request-line"}
 	kongAlgorithms = []*algorithm{hmacSHA256, hmacSHA384, hmacSHA512, hmacSHA1}
 	kongInstead    = map[string][]string{"@request-target": {"request-line"}, "date": {"x-date"}}
 )

@@ -11,16 +11,11 @@ import (
 	"github.com/postern-auth/postern/internal/authz"
 )
 
-// A listing is a credential that names, in its parameter headers, what was signed. The draft of Cavage and Sporny set the
-// form; Kong and APISIX took it and sign other text. This file is what the three have in common: the credential, the
-// list, the time in a field, the request's target, and a field's value. The list itself is not signed, so no two lists may
-// give one text: every line but the target's has its name, and the target's begins with a method, which holds no colon.
-
 var (
 	errNoListing     = fmt.Errorf("%w: no signature that lists what it covers", authz.ErrNoCredential)
-	errTwoListings   = authz.Fail(authz.ReasonAmbiguousCredential, errors.New("the signature's field occurs more than once, or two fields hold one"))
+	errTwoListings   = fail(authz.ReasonAmbiguousCredential, "the signature's field occurs more than once, or two fields hold one")
 	errListingSyntax = malformed(`the signature's parameters are not name="value", separated by commas`)
-	errListingTwice  = authz.Fail(authz.ReasonAmbiguousCredential, errors.New("a parameter of the signature occurs twice"))
+	errListingTwice  = fail(authz.ReasonAmbiguousCredential, "a parameter of the signature occurs twice")
 	errListingGone   = malformed("a parameter of the signature that must be there is missing")
 	errBase64        = malformed("the signature is not base64 with padding")
 	errList          = malformed("headers is not a list of names, each once, with one space between")
@@ -29,7 +24,12 @@ var (
 	errLinesSeveral  = errors.New("it occurs more than once, and only the first would be signed")
 )
 
-// listing holds the parameters of such a credential.
+// listing is a credential that names, in its parameter headers, what was signed. The draft of Cavage and Sporny set the
+// form; Kong and APISIX took it over and sign other text. This file is what the three have in common: the parameters, the
+// list, the time in a field, the request's target, and a field's value.
+//
+// The list itself is not signed, so no two lists may give one text. Every line but the target's begins with a name and a
+// colon; the target's, where it has no name, begins with a method, which holds none; and no value holds a line break.
 type listing struct {
 	keyID, algorithm, headers, signature authParam // strings
 	created, expires                     authParam // numbers; only the draft has them
@@ -110,7 +110,8 @@ func (l *listing) readAll(text, keyID string) error {
 }
 
 func (l *listing) set(name, keyID, text string, quoted bool) error {
-	p, isString := (*authParam)(nil), true
+	var p *authParam
+	number := false
 	switch name {
 	case keyID:
 		p = &l.keyID
@@ -121,16 +122,16 @@ func (l *listing) set(name, keyID, text string, quoted bool) error {
 	case "signature":
 		p = &l.signature
 	case "created":
-		p, isString = &l.created, false
+		p, number = &l.created, true
 	case "expires":
-		p, isString = &l.expires, false
+		p, number = &l.expires, true
 	default:
 		return nil
 	}
 	switch {
 	case p.given:
 		return errListingTwice
-	case isString && !quoted: // numbers should not be, and some clients quote them
+	case !quoted && !number: // numbers should not be, and some clients quote them
 		return errListingSyntax
 	}
 	*p = authParam{text, true}
@@ -147,16 +148,20 @@ func isPlain(s string) bool {
 	return true
 }
 
-// list records the covered names, and how each is spelled. derived are those that are no fields.
+// list records the covered names, and how each is spelled. derived are those that are no fields; they have one spelling.
 func (c *claim) list(names string, derived []string) error {
 	for more := true; more; {
 		var name string
 		name, names, more = strings.Cut(names, " ")
 		lower := strings.ToLower(name)
+		valid := isFieldName(lower)
+		if slices.Contains(derived, lower) {
+			valid = name == lower
+		}
 		switch {
 		case len(c.covered) == maxComponents:
 			return errComponents
-		case !isFieldName(lower) && !slices.Contains(derived, name), c.covers(lower):
+		case !valid || c.covers(lower):
 			return errList
 		}
 		c.cover(lower)

@@ -12,7 +12,10 @@ import (
 	"github.com/postern-auth/postern/internal/authz"
 )
 
-var errPlainKeyID = errors.New("keyid must be printable ASCII without quotes and backslashes")
+var (
+	errPlainKeyID = errors.New("keyid must be printable ASCII without quotes and backslashes")
+	errNoTime     = errors.New("nothing says when the request is signed: set created, or give and cover Date")
+)
 
 // lister is a profile whose credentials list what they sign.
 type lister interface {
@@ -95,7 +98,10 @@ func (q *SignRequest) signListing(p lister, known []*algorithm, l *listing, writ
 	if err := p.claim(r, l, &c); err != nil {
 		return nil, fmt.Errorf("cover: %w", err)
 	}
-	if len(c.covered) < len(q.Cover) {
+	switch {
+	case c.created.IsZero():
+		return nil, errNoTime
+	case len(c.covered) < len(q.Cover):
 		return nil, fmt.Errorf("cover: %w", errAbsent)
 	}
 	base, _, err := p.base(r, &c, 0, nil)

@@ -32,7 +32,7 @@ var (
 	errBodyCut     = fail(authz.ReasonBodyTooLarge, "Envoy sent only the beginning of the body: raise max_request_bytes")
 	errBodyLarge   = fail(authz.ReasonBodyTooLarge, "the body is larger than limits.body")
 	errBodyAway    = fail(authz.ReasonBodyUnavailable, "Envoy did not send the body: set with_request_body on this route")
-	errBodyUnknown = fail(authz.ReasonBodyUnavailable, "nothing tells whether the request has a body: the signature must cover content-digest")
+	errBodyUnknown = fail(authz.ReasonBodyUnavailable, "nothing tells whether the request has a body: the signature must bind it, even if it is empty")
 	errReplayed    = fail(authz.ReasonReplayed, "what was signed has been accepted before")
 )
 
