@@ -85,7 +85,7 @@ func FuzzTemplateText(f *testing.F) {
 	}
 	d := describe(fullText)
 	r := signed(f, templateRequest(d))
-	pairs := []string{"{{", "{", "}}", "}", `\n`, "\n", `\t`, "\t", `\\`, `\`, "{header:X-Env}", "prod", "{header:x-env}", "prod", "{header:host}", r.Host}
+	pairs := []string{"{{", "{", "}}", "}", `\n`, "\n", `\t`, "\t", `\\`, `\`}
 	for name := range placeholders {
 		p, err := newPiece(name, d)
 		if err != nil {
@@ -104,11 +104,11 @@ func FuzzTemplateText(f *testing.F) {
 			return
 		}
 		got, err := compiled.append(origin{}, r, nil)
-		if err != nil {
-			return // it names a header that is not there
+		if strings.Contains(text, "{header:") {
+			return // it may name any header, of which few are there
 		}
-		if want := inOnePass.Replace(text); string(got) != want && !strings.Contains(strings.ToLower(text), "{header:") {
-			t.Fatalf("%q became %q, want %q", text, got, want)
+		if want := inOnePass.Replace(text); string(got) != want || err != nil {
+			t.Fatalf("%q became %q, %v, want %q", text, got, err, want)
 		}
 	})
 }

@@ -235,6 +235,129 @@ func TestQuerySorted(t *testing.T) {
 	}
 }
 
+// TestTemplateAccepted has the ways in which a good request may differ from the plainest one.
+func TestTemplateAccepted(t *testing.T) {
+	for name, c := range map[string]struct {
+		format  string
+		spec    func(*v1alpha1.SignatureScheme, *Options)
+		request func(*authz.Request)
+	}{
+		"untrimmed": {format: fullText, request: func(r *authz.Request) {
+			for i := range r.Headers {
+				r.Headers[i].Value = " \t" + r.Headers[i].Value + " "
+			}
+		}},
+		"upper-case hex": {format: fullText, request: func(r *authz.Request) {
+			setHeader(r, "x-signature", "v1="+strings.ToUpper(strings.TrimPrefix(header(r, "x-signature"), "v1=")))
+		}},
+		"map mode":               {format: fullText, request: func(r *authz.Request) { r.RawHeaders = false }},
+		"query in another order": {format: sortedText, request: func(r *authz.Request) { r.Query = "all&page=1&page=2" }},
+		"external": {format: `{scheme}://` + fullText,
+			spec: func(s *v1alpha1.SignatureScheme, _ *Options) {
+				s.External = &v1alpha1.ExternalOrigin{Scheme: "https", Authority: "example.com:8443"}
+			},
+			request: func(r *authz.Request) { r.Scheme, r.Host = "http", "orders.internal" },
+		},
+		"body unbound": {format: `{timestamp}\n{method}\n{host}\n{target}\n{nonce}`,
+			spec: func(s *v1alpha1.SignatureScheme, _ *Options) { s.Body = v1alpha1.BodyUnbound },
+		},
+		"less covered, no body": {format: `{timestamp}\n{nonce}`,
+			spec:    func(s *v1alpha1.SignatureScheme, _ *Options) { s.Cover = []string{"timestamp"} },
+			request: func(r *authz.Request) { r.Body, r.Path, r.Host = authz.Body{}, "/x", "x" },
+		},
+		"empty body unknown": {format: fullText, request: func(r *authz.Request) {
+			d := describe(fullText)
+			q := templateRequest(d)
+			q.Body = nil
+			*r = *signed(t, q)
+			r.Body = authz.Body{State: authz.BodyUnknown}
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := describe(c.format)
+			r := signed(t, templateRequest(d))
+			if c.request != nil {
+				c.request(r)
+			}
+			if _, err := check(templated(t, d, c.spec), r); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+
+	// Where the body is not covered a request that has one is refused, unless body: Unbound says that it need not be.
+	d := describe(`{timestamp}\n{nonce}`)
+	less := templated(t, d, func(s *v1alpha1.SignatureScheme, _ *Options) { s.Cover = []string{"timestamp"} })
+	p, err := check(less, signed(t, templateRequest(d)))
+	wantRefused(t, p, err, authz.ReasonNotCovered, "does not bind the body")
+}
+
+// TestTemplateAuthorization leaves other schemes' credentials in Authorization alone.
+func TestTemplateAuthorization(t *testing.T) {
+	d := describe(fullText)
+	d.Signature.Header, d.Signature.Prefix = "Authorization", "ACME "
+	s, good := templated(t, d, nil), signed(t, templateRequest(d))
+	value := header(good, "authorization")
+	for presented, want := range map[string]authz.Reason{
+		value:                authz.ReasonAuthenticated,
+		"Bearer x":           authz.ReasonNoCredential,
+		"Basic x,Bearer y":   authz.ReasonNoCredential,
+		"AC":                 authz.ReasonNoCredential,
+		"":                   authz.ReasonNoCredential,
+		"ACME":               authz.ReasonNoCredential, // no credential of any scheme
+		"acme" + value[4:]:   authz.ReasonMalformedCredential,
+		"ACME  " + value[5:]: authz.ReasonMalformedCredential,
+		value + ",Bearer x":  authz.ReasonAmbiguousCredential,
+		"ACME " + value:      authz.ReasonMalformedCredential,
+		strings.TrimSuffix(value, value[len(value)-2:]): authz.ReasonBadSignature,
+	} {
+		setHeader(good, "authorization", presented)
+		_, err := check(s, good)
+		got := authz.ReasonAuthenticated
+		if err != nil {
+			got = authz.ReasonOf(err)
+		}
+		if got != want {
+			t.Errorf("%q: got %v, want %v", presented, err, want)
+		}
+	}
+}
+
+// TestTemplateReplay accepts a nonce once, whatever it stands in, and what was signed once where there is none.
+func TestTemplateReplay(t *testing.T) {
+	d := describe(fullText)
+	s := templated(t, d, nil)
+	q := templateRequest(d)
+	if _, err := check(s, signed(t, q)); err != nil {
+		t.Fatal(err)
+	}
+	p, err := check(s, signed(t, q))
+	wantRefused(t, p, err, authz.ReasonReplayed, "accepted before")
+	q.URL = "https://example.com:8443/another"
+	p, err = check(s, signed(t, q))
+	wantRefused(t, p, err, authz.ReasonReplayed, "accepted before")
+	q.Nonce = "n-2"
+	if _, err := check(s, signed(t, q)); err != nil {
+		t.Error(err)
+	}
+
+	d = describe(`{method}\n{host}\n{target}\n{body_sha256_hex}`)
+	d.Timestamp, d.Nonce = nil, nil
+	timeless := templated(t, d, func(s *v1alpha1.SignatureScheme, _ *Options) {
+		s.Cover = []string{"method", "host", "path", "query", "body"}
+	})
+	q = templateRequest(d)
+	if _, err := check(timeless, signed(t, q)); err != nil {
+		t.Fatal(err)
+	}
+	p, err = check(timeless, signed(t, q))
+	wantRefused(t, p, err, authz.ReasonReplayed, "accepted before")
+	q.URL = "https://example.com:8443/another"
+	if _, err := check(timeless, signed(t, q)); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestTemplateChallenge tells where the signature goes.
 func TestTemplateChallenge(t *testing.T) {
 	got := templated(t, describe(fullText), nil).Challenge("shop")

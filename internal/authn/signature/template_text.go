@@ -171,7 +171,7 @@ func (t templateText) checkBoundaries() error {
 // covers reports whether every signature covers what cover calls by that name.
 func (t templateText) covers(name string) bool {
 	return slices.ContainsFunc(t, func(p piece) bool {
-		return p.placeholder != nil && slices.Contains(p.placeholder.covers, name)
+		return p.placeholder != nil && slices.Contains(p.covers, name)
 	})
 }
 

@@ -86,7 +86,7 @@ func shaped(text, shape string) bool {
 		return false
 	}
 	for i := range len(shape) {
-		if c := text[i]; c != shape[i] && !(shape[i] == '0' && isDigit(c)) {
+		if c := text[i]; c != shape[i] && (shape[i] != '0' || !isDigit(c)) {
 			return false
 		}
 	}
