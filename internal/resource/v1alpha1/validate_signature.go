@@ -106,7 +106,7 @@ func (c *checker) awsSigV4(at path, o *AWSSigV4Options) {
 // signatureTemplate checks what stands beside the text; the text itself is compiled when the scheme is made.
 func (c *checker) signatureTemplate(at path, t *SignatureTemplate) {
 	if t.Text == "" {
-		c.errorf(at.dot("text"), `write such as "{timestamp}.{method}.{host}.{path}.{query_sorted}.{body_sha256_hex}"`, "is empty")
+		c.errorf(at.dot("text"), `write such as "{timestamp}\n{method}\n{host}\n{path}\n{query_sorted}\n{body_sha256_hex}"`, "is empty")
 	}
 	oneWord(c, at.dot("algorithm"), t.Algorithm, algorithmHMAC, algorithmHMACSHA384, algorithmHMACSHA512)
 	c.templateHeader(at.dot("signature").dot("header"), t.Signature.Header)
