@@ -73,8 +73,6 @@ func (q *SignRequest) checkSigV4(r *authz.Request) error {
 		return errors.New("region and service: name both, such as us-east-1 and execute-api")
 	case q.Created.IsZero():
 		return errors.New("created: is needed, for the format cannot do without")
-	case q.Nonce != "":
-		return errors.New("nonce: leave it out, for the format has none")
 	case !q.Expires.IsZero() && !q.Presign:
 		return errors.New("expires: leave it out, for only presigned URLs expire")
 	case !q.Expires.IsZero() && (lifetime < time.Second || lifetime > sigV4MaxExpires*time.Second):
