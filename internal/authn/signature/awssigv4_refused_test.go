@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/tools/txtar"
+
 	"github.com/postern-auth/postern/internal/authz"
 	"github.com/postern-auth/postern/internal/resource/v1alpha1"
 )
@@ -164,6 +166,38 @@ func TestSigV4PresignedRefused(t *testing.T) {
 		"body withheld":         {func(r *authz.Request) { r.Body = authz.Body{State: authz.BodyWithheld} }, authz.ReasonBodyUnavailable, "with_request_body"},
 		"payload made unsigned": {func(r *authz.Request) { r.Query += "&X-Amz-Content-Sha256=UNSIGNED-PAYLOAD" }, authz.ReasonBadSignature, "does not verify"},
 	})
+}
+
+// TestSigV4S3Refused spoils a request whose path is decoded, or taken as it is.
+func TestSigV4S3Refused(t *testing.T) {
+	q := awsOrder()
+	q.Service, q.URL = "s3", "https://bucket.example.com/a%20b//c"
+	path := func(text string) func(*authz.Request) { return func(r *authz.Request) { r.Path = text } }
+	wantAWSRefusals(t, q, nil, map[string]awsRefusal{
+		"slashes merged":     {path("/a%20b/c"), authz.ReasonBadSignature, "does not verify"},
+		"encoded slash":      {path("/a%20b/%2Fc"), authz.ReasonBadSignature, "does not verify"},
+		"dot segment":        {path("/a%20b/.//c"), authz.ReasonBadSignature, "does not verify"},
+		"plus for a space":   {path("/a+b//c"), authz.ReasonBadSignature, "does not verify"},
+		"broken escape":      {path("/a%2"), authz.ReasonBadSignature, "percent-encoding is broken"},
+		"byte outside ASCII": {path("/é"), authz.ReasonBadSignature, "a byte outside ASCII"},
+	})
+}
+
+// TestSigV4DateRefused spoils a request that is dated by Date.
+func TestSigV4DateRefused(t *testing.T) {
+	request := txtar.Parse(testdata(t, "aws-sigv4", "botocore-date.txtar")).Files[0].Data
+	for _, c := range []awsRefusal{
+		{addField("date", "Sun, 30 Aug 2015 12:36:00 GMT"), authz.ReasonAmbiguousCredential, "occurs twice"},
+		{setField("date", "Sun, 30 Aug 2015 12:36:00 +0100"), authz.ReasonMalformedCredential, "not an HTTP date"},
+		{setField("date", "Sun, 30 Aug 2015 12:36:01 GMT"), authz.ReasonBadSignature, "does not verify"},
+		{setField("date", "Mon, 31 Aug 2015 12:36:00 GMT"), authz.ReasonMalformedCredential, "not that of the signature's date"},
+	} {
+		r := readRequest(t, request)
+		r.Now = awsTime
+		c.spoil(r)
+		p, err := check(newAWSScheme(t, nil), r)
+		wantRefused(t, p, err, c.reason, c.text)
+	}
 }
 
 // TestSigV4Coverage follows what the scheme requires to be signed.
