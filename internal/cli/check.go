@@ -40,7 +40,7 @@ What is wrong with the resources is listed on standard error. Exit codes: 0 allo
 		Args: oneArg("the URL"),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args[0]) },
 	}
-	f.requestFlags.add(cmd)
+	f.add(cmd)
 	f.config.add(cmd)
 	flags := cmd.Flags()
 	flags.StringVar(&f.source, "source", "127.0.0.1", "address of the peer that Envoy would report")
@@ -76,7 +76,12 @@ func (f *checkFlags) run(cmd *cobra.Command, rawURL string) error {
 		fmt.Fprintln(cmd.ErrOrStderr(), e)
 	}
 	decision, trace := inspection.Explain(cmd.Context(), r)
-	compared := compareAll(trace, theirs)
+	var compared []comparison
+	if f.signedText != "" {
+		if compared = compareAll(trace, theirs); len(compared) == 0 {
+			fmt.Fprintf(cmd.ErrOrStderr(), "%s: compared with nothing, since no signature was refused for what it signs\n", f.signedText)
+		}
+	}
 	out := cmd.OutOrStdout()
 	if asJSON {
 		err = printJSON(out, struct {
@@ -85,9 +90,6 @@ func (f *checkFlags) run(cmd *cobra.Command, rawURL string) error {
 		}{trace, compared})
 	} else if err = printTrace(out, &decision, trace); err == nil {
 		printTexts(out, trace, compared)
-	}
-	if theirs != nil && len(compared) == 0 {
-		fmt.Fprintf(cmd.ErrOrStderr(), "%s: compared with nothing, since no signature was refused for what it signs\n", f.signedText)
 	}
 	if err == nil && !decision.Allowed() {
 		err = &toldError{exitFailed}

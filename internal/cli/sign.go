@@ -51,7 +51,7 @@ line that differs from ours. --created and --nonce make ours of the same time an
 		Args: oneArg("the URL"),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args[0]) },
 	}
-	f.requestFlags.add(cmd)
+	f.add(cmd)
 	f.config.add(cmd)
 	f.addHow(cmd)
 	f.addKey(cmd)
@@ -72,7 +72,7 @@ func (f *signFlags) addHow(cmd *cobra.Command) {
 	flags.StringSliceVar(&f.cover, "cover", nil, "what to sign, in the profile's names, such as @method or content-digest")
 	flags.DurationVar(&f.expires, "expires", 0, "how long the signature is good; 0 leaves that to the server")
 	flags.StringVar(&f.created, "created", "", "time of signing, as 2026-10-01T00:00:00Z or in seconds since 1970; default: now")
-	flags.StringVar(&f.nonce, "nonce", "random", "nonce; random makes one, an empty one is left out")
+	flags.StringVar(&f.nonce, "nonce", "random", "nonce, where the profile has one; random makes one, rfc9421 can do without (empty)")
 	flags.StringVar(&f.label, "label", "", "rfc9421: label of the signature (default sig1)")
 	flags.StringVar(&f.tag, "tag", "", "rfc9421: tag of the signature")
 	flags.StringVar(&f.region, "region", "", "aws-sigv4: region of the credential scope")
@@ -91,7 +91,7 @@ func (f *signFlags) run(cmd *cobra.Command, rawURL string) error {
 	if err := f.check(cmd); err != nil {
 		return err
 	}
-	q, err := f.requestFlags.read(cmd, rawURL)
+	q, err := f.read(cmd, rawURL)
 	if err != nil {
 		return err
 	}
@@ -111,8 +111,8 @@ func (f *signFlags) run(cmd *cobra.Command, rawURL string) error {
 	if f.explain {
 		fmt.Fprintf(cmd.ErrOrStderr(), "signed text:\n%s\n", numbered(signed.Base))
 	}
-	if theirs != nil {
-		c := compare("", *theirs, signed.Base)
+	if f.signedText != "" {
+		c := compare("", theirs, signed.Base)
 		out.compared = &c
 		fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s\n", f.signedText, c)
 	}

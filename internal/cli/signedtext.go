@@ -17,17 +17,16 @@ func addSignedText(cmd *cobra.Command, file *string) {
 	_ = cmd.MarkFlagFilename("signed-text")
 }
 
-// readSignedText returns what the client signed; nil if no file is named.
-func readSignedText(file string) (*string, error) {
+// readSignedText returns what the client signed, nothing if no file is named.
+func readSignedText(file string) (string, error) {
 	if file == "" {
-		return nil, nil
+		return "", nil
 	}
-	content, err := os.ReadFile(file)
+	text, err := os.ReadFile(file)
 	if err != nil {
-		return nil, usagef("--signed-text: %w", err)
+		return "", usagef("--signed-text: %w", err)
 	}
-	text := string(content)
-	return &text, nil
+	return string(text), nil
 }
 
 // comparison is what came of comparing the client's text with ours.

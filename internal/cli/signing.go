@@ -165,7 +165,10 @@ func (f *signFlags) override(s *signing) error {
 	if f.expires > 0 {
 		s.Expires = s.Created.Add(f.expires)
 	}
-	if s.Nonce = f.nonce; f.nonce == "random" {
+	switch {
+	case f.nonce != "random":
+		s.Nonce = f.nonce
+	case s.Profile == v1alpha1.ProfileRFC9421: // other profiles make one where they need it
 		s.Nonce = rand.Text()
 	}
 	if f.algorithm != "" {

@@ -117,14 +117,11 @@ func explained(t *policy.Trace) iter.Seq2[string, string] {
 	}
 }
 
-// compareAll compares the client's text, if there is one, with every text that was expected.
-func compareAll(t *policy.Trace, theirs *string) []comparison {
+// compareAll compares the client's text with every text that was expected.
+func compareAll(t *policy.Trace, theirs string) []comparison {
 	var all []comparison
-	if theirs == nil {
-		return nil
-	}
 	for scheme, text := range explained(t) {
-		all = append(all, compare(scheme, *theirs, text))
+		all = append(all, compare(scheme, theirs, text))
 	}
 	return all
 }

@@ -159,6 +159,21 @@ func TestTraceHidesCookies(t *testing.T) {
 	}
 }
 
+// A scheme that explains its refusal does so in the trace too.
+func TestTraceExplains(t *testing.T) {
+	spec := v1alpha1.AuthPolicySpec{Hosts: []string{"a.test"}}
+	spec.Security = []v1alpha1.SecurityRequirement{{"signed": nil}}
+	in := inputOf([]*v1alpha1.AuthPolicy{policyOf("p", spec)})
+	in.Schemes = map[string]*Scheme{"shop/signed": {Name: "shop/signed", Kind: KindSignature, Authenticator: newStub("signed", KindSignature)}}
+	r := get("a.test", "/")
+	r.Headers = []authz.Header{{Name: "x-test-signed", Value: "explained"}}
+	_, trace := compileAll(t, in).Explain(t.Context(), r)
+	want := []TriedScheme{{Scheme: "signed", Outcome: "refused", Reason: "bad_signature", Detail: "bad_signature", Explanation: "GET\n"}}
+	if diff := cmp.Diff(want, trace.Alternatives[0].Schemes); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // The list of other matches is bounded.
 func TestTraceBoundsOthers(t *testing.T) {
 	spec := v1alpha1.AuthPolicySpec{Hosts: []string{"a.test"}}

@@ -10,7 +10,7 @@ import (
 )
 
 // stub is an authenticator that believes what the request says in the header x-test-<name>: a principal such as
-// "subject=alice;scopes=a b;claim.org=acme", "unavailable", or the name of a reason to refuse with.
+// "subject=alice;scopes=a b;claim.org=acme", "unavailable", "explained", or the name of a reason to refuse with.
 type stub struct {
 	name     string
 	kind     Kind
@@ -50,6 +50,8 @@ func (s *stub) Verify(_ context.Context, _ *authz.Request, c authz.Credential) (
 		return nil, authz.Fail(authz.ReasonAuthenticated, nil)
 	case "unavailable":
 		return nil, authz.Fail(authz.ReasonStoreUnavailable, nil)
+	case "explained":
+		return nil, authz.Explain(authz.Fail(authz.ReasonBadSignature, nil), &authz.Explanation{Text: "GET\n"})
 	}
 	for _, reason := range authz.Reasons() {
 		if reason.String() == text {
