@@ -43,7 +43,7 @@ func (w *warner) signature(at path, s *SignatureScheme) {
 	}
 	if s.Replay == ReplayAllow {
 		w.warnf(at.dot("replay"), "leave it out, unless two proxies on one path both ask about the request",
-			"a recorded request is accepted again for %v", s.MaxAge.Duration)
+			"a recorded request is accepted again")
 	}
 	if s.Explain {
 		w.warnf(at.dot("explain"), "leave it out in production", "a 401 shows the text that was expected to be signed")
@@ -56,7 +56,9 @@ var holds = map[SignatureProfile]map[string][]string{
 		"@target-uri":     {"@authority", "@path", "@query"},
 		"@request-target": {"@path", "@query"},
 	},
-	ProfileCavage: {"(created)": {"date"}},
+	ProfileCavage:   {"(created)": {"date"}},
+	ProfileKong:     {"request-line": {"@request-target"}, "x-date": {"date"}},
+	ProfileAWSSigV4: {"date": {"x-amz-date"}},
 }
 
 // uncovered returns what the profile requires to be signed by default, and the scheme does not.

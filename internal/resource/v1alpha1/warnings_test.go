@@ -36,12 +36,13 @@ func TestWarnings(t *testing.T) {
 				"8: spec.signature.cover: does not ask for (request-target), date, which profile cavage has by default; " +
 					"add what clients can sign, or leave cover out",
 				"9: spec.signature.body: the body may be another than the one that was sent; leave it out, or set body: IfPresent",
-				"10: spec.signature.replay: a recorded request is accepted again for 5m0s; " +
+				"10: spec.signature.replay: a recorded request is accepted again; " +
 					"leave it out, unless two proxies on one path both ask about the request",
 				"11: spec.signature.explain: a 401 shows the text that was expected to be signed; leave it out in production",
 			},
 		},
 		{"what holds others", "profile: rfc9421\n    cover: ['@method', '@target-uri']", nil},
+		{"Kong's other names", "profile: kong\n    cover: [request-line, x-date, host]", nil},
 		{"created instead of date", "profile: cavage\n    cover: ['(request-target)', host, '(created)']", nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
