@@ -12,8 +12,8 @@ import (
 
 // addSignedText adds --signed-text.
 func addSignedText(cmd *cobra.Command, file *string) {
-	cmd.Flags().StringVar(file, "signed-text", "", "file with the text that the client's own code says it signed, to the byte; "+
-		"names the first line that differs from ours")
+	cmd.Flags().StringVar(file, "signed-text", "", "file with the text that the client's own code says it signed, to the byte "+
+		"(of aws-sigv4 the canonical request); names the first line that differs from ours")
 	_ = cmd.MarkFlagFilename("signed-text")
 }
 
@@ -32,20 +32,36 @@ func readSignedText(file string) (string, error) {
 // comparison is what came of comparing the client's text with ours.
 type comparison struct {
 	Scheme string `json:"scheme,omitempty"` // whose text ours is
+	Part   string `json:"part,omitempty"`   // of ours, where yours is not meant to be the whole
 	Same   bool   `json:"same"`
 	*difference
 }
 
+// compare compares whole texts. Clients of AWS Signature Version 4 log two texts, of which the second holds only a hash of
+// the first, the canonical request; ours holds all of that, after three lines. So that is what a text without them is.
 func compare(scheme, yours, ours string) comparison {
-	d := firstDifference(yours, ours)
-	return comparison{Scheme: scheme, Same: d == nil, difference: d}
+	const sigV4 = "AWS4-HMAC-SHA256\n"
+	c := comparison{Scheme: scheme}
+	if strings.HasPrefix(ours, sigV4) && !strings.HasPrefix(yours, sigV4) {
+		c.Part = "canonical request"
+		for range 3 {
+			_, ours = cutLine(ours)
+		}
+	}
+	c.difference = firstDifference(yours, ours)
+	c.Same = c.difference == nil
+	return c
 }
 
 func (c comparison) String() string {
-	if c.Same {
-		return "the texts are the same: if the signature does not verify, the key, the algorithm or the encoding is another"
+	text := "the texts are the same: if the signature does not verify, the key, the algorithm or the encoding is another"
+	if !c.Same {
+		text = c.difference.String()
 	}
-	return c.difference.String()
+	if c.Part != "" {
+		return c.Part + ": " + text
+	}
+	return text
 }
 
 // difference is the first line in which the client's text differs from ours. Lines are whole, with the line's end; an
