@@ -146,11 +146,8 @@ func (p authParam) time(fractional bool) (time.Time, error) {
 		return time.Time{}, nil
 	}
 	whole, fraction, dotted := strings.Cut(p.text, ".")
-	if !isDigits(whole) || dotted && (!fractional || !isDigits(fraction)) {
-		return time.Time{}, errUnixTime
-	}
 	seconds, err := strconv.ParseInt(whole, 10, 64)
-	if err != nil {
+	if err != nil || !isDigits(whole) || dotted && (!fractional || !isDigits(fraction)) {
 		return time.Time{}, errUnixTime
 	}
 	return time.Unix(seconds, 0), nil
