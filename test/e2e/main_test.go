@@ -129,10 +129,11 @@ func writeResources(ctx context.Context, dir string) (err error) {
 	if err != nil {
 		return err
 	}
-	fill, err := newInteropKeys()
+	fill, err := newPartnerKeys(dir)
 	if err != nil {
 		return err
 	}
+	world.creds["partner"] = partner["hmac"]
 	fill = append(fill, "{closed}", harness.Loopback(closed))
 	for _, name := range []string{"disabled", "expired", "early", "disabled-app", "other-namespace", "stranger"} {
 		k, err := harness.GenerateKey(ctx, world.bin)

@@ -19,6 +19,7 @@ func canaries() map[string]string {
 		"signing secret":            secret,
 		"signing secret in base64":  base64.StdEncoding.EncodeToString([]byte(secret)),
 		"signing secret in Go form": fmt.Sprintf("%v", []byte(secret)),
+		"Stripe's secret":           world.shop.Stripe,
 	}
 	for name, value := range world.creds {
 		found[name] = value
