@@ -5,16 +5,21 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/postern-auth/postern/test/harness"
 )
 
-// sign has `postern sign` sign a request, as a partner's script would.
-func (s *stage) sign(ctx context.Context, r harness.Request) (harness.Request, error) {
-	args := []string{"sign", "--key-id", harness.SigningKeyID, "--secret-file", s.secretFile(), "-o", "json", "-X", r.Method}
+// sign has `postern sign` sign a request for a scheme, as a partner's script would.
+func (s *stage) sign(ctx context.Context, scheme string, r harness.Request) (harness.Request, error) {
+	args := []string{"sign", "--resources", s.shop.Dir, "--scheme", "shop/" + scheme, "-o", "json", "-X", r.Method}
+	if scheme != "stripe" { // it names its App itself
+		args = append(args, "--app", "shop/acme")
+	}
 	if r.Body != "" {
 		args = append(args, "-d", r.Body)
 	}
@@ -28,13 +33,11 @@ func (s *stage) sign(ctx context.Context, r harness.Request) (harness.Request, e
 	if err := json.Unmarshal(out, &signed); err != nil {
 		return r, fmt.Errorf("postern sign printed no JSON: %w", err)
 	}
-	for name, value := range signed.Headers {
-		r = r.With(name + ": " + value)
+	for _, name := range slices.Sorted(maps.Keys(signed.Headers)) {
+		r = r.With(name + ": " + signed.Headers[name])
 	}
 	return r, nil
 }
-
-func (s *stage) secretFile() string { return filepath.Join(s.shop.Dir, "acme.secret") }
 
 // invite prints what a reader can paste into another terminal.
 func (s *stage) invite(out io.Writer) {
@@ -59,11 +62,12 @@ Everything stays up until Ctrl-C. In another terminal:
   curl -i {url}/payouts -H "X-API-Key: $KEY" -H "Authorization: Bearer $TOKEN"
   curl -i {url}/orgs/initech -H "Authorization: Bearer $TOKEN"
 
-  # a signed request
-  ./postern sign --key-id acme-1 --secret-file policies/acme.secret {url}/reports/daily | sh
+  # a signed request, as a scheme wants it
+  ./postern sign --resources policies --scheme shop/signed --app shop/acme {url}/reports/daily | sh
+  ./postern sign --resources policies --scheme shop/aws-sigv4 --app shop/acme {url}/stock | sh
 
   # a signed body; the second time it is a replay
-  ./postern sign --key-id acme-1 --secret-file policies/acme.secret -d '{"paid": 10}' {url}/webhooks/payment > signed
+  ./postern sign --resources policies --scheme shop/signed-body --app shop/acme -d '{"paid": 10}' {url}/webhooks/payment > signed
   sh signed; sh signed
 
   # which policy and rule decide, and why not otherwise?

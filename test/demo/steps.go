@@ -91,7 +91,7 @@ var steps = []step{
 	},
 	{
 		title:   "A signed request (RFC 9421), made by `postern sign`",
-		request: signed("GET", "/reports/daily?day=monday", ""),
+		request: signed("signed", "GET", "/reports/daily?day=monday", ""),
 		status:  200, sees: []string{"X-Auth-Subject: app:shop/acme"},
 	},
 	{
@@ -101,17 +101,37 @@ var steps = []step{
 	},
 	{
 		title:   "A signed body",
-		request: signed("POST", "/webhooks/payment", `{"paid": 10}`),
+		request: signed("signed-body", "POST", "/webhooks/payment", `{"paid": 10}`),
 		status:  200, sees: []string{"X-Auth-Subject: app:shop/acme"},
 	},
 	{
 		title: "A signed body, changed on the way",
 		request: func(ctx context.Context, s *stage) (harness.Request, error) {
-			r, err := signed("POST", "/webhooks/payment", `{"paid": 10}`)(ctx, s)
+			r, err := signed("signed-body", "POST", "/webhooks/payment", `{"paid": 10}`)(ctx, s)
 			r.Body = `{"paid": 99}`
 			return r, err
 		},
 		status: 401, code: "unauthenticated",
+	},
+	{
+		title:   "The same key, signed as Alibaba Cloud API Gateway's clients do",
+		request: signed("x-ca", "GET", "/stock?sku=7", ""),
+		status:  200, sees: []string{"X-Auth-Subject: app:shop/acme"},
+	},
+	{
+		title:   "The same key, signed as AWS's clients do (Signature Version 4)",
+		request: signed("aws-sigv4", "GET", "/stock?sku=7", ""),
+		status:  200, sees: []string{"X-Auth-Subject: app:shop/acme"},
+	},
+	{
+		title:   "The same key, signed by the draft before RFC 9421",
+		request: signed("cavage", "GET", "/stock?sku=7", ""),
+		status:  200, sees: []string{"X-Auth-Subject: app:shop/acme"},
+	},
+	{
+		title:   "A webhook from Stripe",
+		request: signed("stripe", "POST", "/webhooks/stripe", `{"type": "invoice.paid"}`),
+		status:  200, sees: []string{"X-Auth-Subject: app:shop/stripe"},
 	},
 	{
 		title:   "Shadow mode: it would have been denied; the decision log says so",
@@ -157,13 +177,13 @@ func send(method, target, body string, fields ...string) func(context.Context, *
 	}
 }
 
-// signed has the command sign a request.
-func signed(method, target, body string) func(context.Context, *stage) (harness.Request, error) {
+// signed has the command sign a request for a scheme.
+func signed(scheme, method, target, body string) func(context.Context, *stage) (harness.Request, error) {
 	return func(ctx context.Context, s *stage) (harness.Request, error) {
 		r, err := send(method, target, body)(ctx, s)
 		if err != nil {
 			return r, err
 		}
-		return s.sign(ctx, r)
+		return s.sign(ctx, scheme, r)
 	}
 }

@@ -15,6 +15,7 @@ type Shop struct {
 	Key    string // API key of shop/acme, tenant t1, scopes orders:read and orders:write
 	Reader string // another API key of it, without orders:write
 	Secret string // acme's signing secret, key id "acme-1"
+	Stripe string // Stripe's signing secret for webhooks
 	Issuer *Issuer
 }
 
@@ -38,16 +39,20 @@ func NewShop(ctx context.Context, bin, root, dir string) (*Shop, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Shop{Dir: dir, Key: key.Key, Reader: reader.Key, Secret: rand.Text() + rand.Text(), Issuer: issuer}
+	s := &Shop{
+		Dir: dir, Key: key.Key, Reader: reader.Key, Issuer: issuer,
+		Secret: rand.Text() + rand.Text(), Stripe: "whsec_" + rand.Text() + rand.Text(),
+	}
 	apps, err := os.ReadFile(filepath.Join(dir, "apps.yaml"))
 	if err != nil {
 		return nil, err
 	}
 	digests := strings.NewReplacer(placeholder(1), key.Digest, placeholder(2), reader.Digest)
 	files := map[string]string{
-		"apps.yaml":   digests.Replace(string(apps)),
-		"acme.secret": s.Secret + "\n",
-		"jwks.json":   issuer.JWKS() + "\n",
+		"apps.yaml":     digests.Replace(string(apps)),
+		"acme.secret":   s.Secret + "\n",
+		"stripe.secret": s.Stripe + "\n",
+		"jwks.json":     issuer.JWKS() + "\n",
 	}
 	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
