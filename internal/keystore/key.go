@@ -2,6 +2,7 @@ package keystore
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/postern-auth/postern/internal/authz"
@@ -49,6 +50,9 @@ func (k *Key) Complete(app *App, credential string, names []string) {
 
 // narrow returns the scopes in both, sharing the App's set where nothing is left out.
 func narrow(app authz.Scopes, names []string) authz.Scopes {
+	if slices.Equal(names, app.List()) {
+		return app
+	}
 	both := app.Intersect(authz.NewScopes(names...))
 	if len(both.List()) == len(app.List()) {
 		return app

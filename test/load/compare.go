@@ -62,7 +62,7 @@ const (
 	// a minute never sees again.
 	warm      = 0.05 // page faults a check that are left when the heap has found its size
 	coldSlice = 500 * time.Millisecond
-	coldest   = 40 * time.Second
+	coldest   = 90 * time.Second // three times the live heap of a million keys are filled by then
 )
 
 // warmUp asks until caches are full and the heap has found its size, for one slice at least.
@@ -81,7 +81,7 @@ func (r *runner) warmUp(ctx context.Context, atLeast time.Duration) error {
 		}
 		checks := r.checks
 		r.take()
-		if float64(after-before) < warm*float64(checks) || time.Since(begin) > min(coldest, 20*atLeast) {
+		if float64(after-before) < warm*float64(checks) || time.Since(begin) > min(coldest, 45*atLeast) {
 			return nil
 		}
 	}

@@ -29,7 +29,7 @@ import (
 )
 
 // atMost bounds the whole run.
-const atMost = 8 * time.Minute
+const atMost = 12 * time.Minute
 
 var errExceeded = errors.New("a limit is exceeded")
 

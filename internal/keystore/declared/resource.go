@@ -22,7 +22,8 @@ func FromResource(
 			Namespace: r.Namespace, Name: r.Name, Labels: r.Labels, Attributes: r.Spec.Attributes,
 			Scopes: authz.NewScopes(r.Spec.Scopes...), Disabled: r.Spec.Disabled,
 		},
-		Origin: origin,
+		Credentials: make([]Credential, 0, len(r.Spec.Credentials)),
+		Origin:      origin,
 	}
 	c := &converter{app: &app, readFile: readFile, hasher: hasher}
 	for i := range r.Spec.Credentials {

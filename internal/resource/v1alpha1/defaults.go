@@ -126,7 +126,7 @@ func (a *App) SetDefaults() {
 	for i := range a.Spec.Credentials {
 		c := &a.Spec.Credentials[i]
 		if c.Scopes == nil { // an empty list says "none"
-			c.Scopes = slices.Clone(a.Spec.Scopes)
+			c.Scopes = a.Spec.Scopes // shared: there may be a million credentials
 		}
 		if c.Signing != nil {
 			c.Signing.Secret.setDefaults()
