@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"strconv"
 	"strings"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
@@ -23,7 +24,7 @@ type hole struct{ start, end int }
 // newMessage encodes a request for a path with the headers given beside the usual ones. Placeholders may stand
 // anywhere, in several places too.
 func newMessage(host, path string, headers [][2]string, placeholders ...string) (*message, error) {
-	data, err := proto.Marshal(checkRequest(host, path, headers))
+	data, err := proto.Marshal(checkRequest("GET", host, path, headers, nil))
 	if err != nil {
 		return nil, err
 	}
@@ -58,9 +59,9 @@ func (m *message) fill(placeholder, text string) {
 func placeholder(c string, n int) string { return strings.Repeat(c, n) }
 
 // checkRequest is what Envoy sends with encode_raw_headers for a browser's API call.
-func checkRequest(host, path string, headers [][2]string) *authv3.CheckRequest {
+func checkRequest(method, host, path string, headers [][2]string, body []byte) *authv3.CheckRequest {
 	list := [][2]string{
-		{":authority", host}, {":path", path}, {":method", "GET"}, {":scheme", "https"},
+		{":authority", host}, {":path", path}, {":method", method}, {":scheme", "https"},
 		{"user-agent", "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"},
 		{"accept", "application/json, text/plain, */*"}, {"accept-encoding", "gzip, deflate, br, zstd"},
 		{"accept-language", "en-GB,en;q=0.9,de;q=0.8"}, {"cache-control", "no-cache"},
@@ -69,6 +70,9 @@ func checkRequest(host, path string, headers [][2]string) *authv3.CheckRequest {
 		{"priority", "u=1, i"}, {"sec-fetch-dest", "empty"}, {"sec-fetch-mode", "cors"}, {"sec-fetch-site", "same-site"},
 		{"traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"},
 		{"x-forwarded-proto", "https"}, {"x-request-id", "7c9e6679-7425-40de-944b-e07fc1f90ae7"},
+	}
+	if body != nil {
+		headers = append(headers, [2]string{"content-length", strconv.Itoa(len(body))})
 	}
 	raw := &corev3.HeaderMap{}
 	for _, h := range append(list, headers...) {
@@ -80,8 +84,8 @@ func checkRequest(host, path string, headers [][2]string) *authv3.CheckRequest {
 		Request: &authv3.AttributeContext_Request{
 			Time: &timestamppb.Timestamp{Seconds: 1_795_000_000, Nanos: 123_456_000},
 			Http: &authv3.AttributeContext_HttpRequest{
-				Id: "12345678901234567890", Method: "GET", Path: path, Host: host, Scheme: "https", Protocol: "HTTP/2",
-				HeaderMap: raw,
+				Id: "12345678901234567890", Method: method, Path: path, Host: host, Scheme: "https", Protocol: "HTTP/2",
+				HeaderMap: raw, RawBody: body, Size: int64(len(body)),
 			},
 		},
 		MetadataContext:      &corev3.Metadata{},
