@@ -23,27 +23,56 @@ import (
 // algorithm is one way to sign. The key decides which are possible, so that a public key never serves as an HMAC
 // secret; what a signature says of itself only has to agree.
 type algorithm struct {
-	name   string
-	fits   func(k *keystore.SigningKey) bool
+	name string
+	fits func(k *keystore.SigningKey) bool
+
+	// mac is what a secret makes of the base, nil if the secret is of no use. An algorithm with a mac has nothing else.
+	mac func(secret authz.Secret, base []byte) []byte
+
 	verify func(k *keystore.SigningKey, base, sig []byte) bool
 	sign   func(key any, base []byte) ([]byte, error) // nil without error: the key does not fit
 }
 
+// verifies reports whether one of the claim's signatures is the key's. However many there are, a mac is made once.
+func (a *algorithm) verifies(k *keystore.SigningKey, base []byte, c *claim) bool {
+	verify := func(sig []byte) bool { return a.verify(k, base, sig) }
+	if a.mac != nil {
+		mac := a.mac(k.Secret, base)
+		verify = func(sig []byte) bool { return len(mac) > 0 && hmac.Equal(mac, sig) }
+	}
+	ok := verify(c.signature)
+	for _, other := range c.others {
+		ok = verify(other) || ok
+	}
+	return ok
+}
+
+// signs signs the base. It returns nil without an error if the key does not fit.
+func (a *algorithm) signs(key any, base []byte) ([]byte, error) {
+	if a.mac == nil {
+		return a.sign(key, base)
+	}
+	if secret, ok := key.(authz.Secret); ok && secret != "" {
+		return a.mac(secret, base), nil
+	}
+	return nil, nil
+}
+
 // The algorithms of RFC 9421 section 3.3, and those that other profiles know beside them.
 var (
-	hmacSHA1    = &algorithm{"hmac-sha1", isSecret, verifyHMAC(sha1.New), signHMAC(sha1.New)}
-	hmacSHA256  = &algorithm{"hmac-sha256", isSecret, verifyHMAC(sha256.New), signHMAC(sha256.New)}
-	hmacSHA384  = &algorithm{"hmac-sha384", isSecret, verifyHMAC(sha512.New384), signHMAC(sha512.New384)}
-	hmacSHA512  = &algorithm{"hmac-sha512", isSecret, verifyHMAC(sha512.New), signHMAC(sha512.New)}
-	pureEd25519 = &algorithm{"ed25519", isEd25519, verifyEd25519, signEd25519}
-	ecdsaP256   = &algorithm{"ecdsa-p256-sha256", isECDSA(elliptic.P256()), verifyECDSA(sum256), signECDSA(elliptic.P256(), sum256)}
-	ecdsaP384   = &algorithm{"ecdsa-p384-sha384", isECDSA(elliptic.P384()), verifyECDSA(sum384), signECDSA(elliptic.P384(), sum384)}
-	ecdsaASN1   = &algorithm{"ecdsa-sha256", isECDSA(elliptic.P256()), verifyASN1, signASN1}
-	rsaPSS      = &algorithm{"rsa-pss-sha512", isRSA, verifyPSS, signPSS}
-	rsaV15      = &algorithm{"rsa-v1_5-sha256", isRSA, verifyPKCS1(crypto.SHA256, sum256), signPKCS1(crypto.SHA256, sum256)}
-	rsaSHA1     = &algorithm{"rsa-sha1", isRSA, verifyPKCS1(crypto.SHA1, sum1), signPKCS1(crypto.SHA1, sum1)}
-	rsaSHA256   = &algorithm{"rsa-sha256", isRSA, verifyPKCS1(crypto.SHA256, sum256), signPKCS1(crypto.SHA256, sum256)}
-	rsaSHA512   = &algorithm{"rsa-sha512", isRSA, verifyPKCS1(crypto.SHA512, sum512), signPKCS1(crypto.SHA512, sum512)}
+	hmacSHA1    = &algorithm{name: "hmac-sha1", fits: isSecret, mac: macOf(sha1.New)}
+	hmacSHA256  = &algorithm{name: "hmac-sha256", fits: isSecret, mac: macOf(sha256.New)}
+	hmacSHA384  = &algorithm{name: "hmac-sha384", fits: isSecret, mac: macOf(sha512.New384)}
+	hmacSHA512  = &algorithm{name: "hmac-sha512", fits: isSecret, mac: macOf(sha512.New)}
+	pureEd25519 = &algorithm{name: "ed25519", fits: isEd25519, verify: verifyEd25519, sign: signEd25519}
+	ecdsaP256   = &algorithm{name: "ecdsa-p256-sha256", fits: isECDSA(elliptic.P256()), verify: verifyECDSA(sum256), sign: signECDSA(elliptic.P256(), sum256)}
+	ecdsaP384   = &algorithm{name: "ecdsa-p384-sha384", fits: isECDSA(elliptic.P384()), verify: verifyECDSA(sum384), sign: signECDSA(elliptic.P384(), sum384)}
+	ecdsaASN1   = &algorithm{name: "ecdsa-sha256", fits: isECDSA(elliptic.P256()), verify: verifyASN1, sign: signASN1}
+	rsaPSS      = &algorithm{name: "rsa-pss-sha512", fits: isRSA, verify: verifyPSS, sign: signPSS}
+	rsaV15      = &algorithm{name: "rsa-v1_5-sha256", fits: isRSA, verify: verifyPKCS1(crypto.SHA256, sum256), sign: signPKCS1(crypto.SHA256, sum256)}
+	rsaSHA1     = &algorithm{name: "rsa-sha1", fits: isRSA, verify: verifyPKCS1(crypto.SHA1, sum1), sign: signPKCS1(crypto.SHA1, sum1)}
+	rsaSHA256   = &algorithm{name: "rsa-sha256", fits: isRSA, verify: verifyPKCS1(crypto.SHA256, sum256), sign: signPKCS1(crypto.SHA256, sum256)}
+	rsaSHA512   = &algorithm{name: "rsa-sha512", fits: isRSA, verify: verifyPKCS1(crypto.SHA512, sum512), sign: signPKCS1(crypto.SHA512, sum512)}
 )
 
 // accept returns the algorithms of a profile that a scheme names.
@@ -84,7 +113,7 @@ func signWith(known []*algorithm, name string, key any, base []byte) ([]byte, er
 		if name != "" && name != a.name {
 			continue
 		}
-		if sig, err := a.sign(key, base); sig != nil || err != nil {
+		if sig, err := a.signs(key, base); sig != nil || err != nil {
 			return sig, err
 		}
 	}
@@ -118,19 +147,8 @@ func sum512(b []byte) []byte {
 
 func isSecret(k *keystore.SigningKey) bool { return k.Secret != "" && k.PublicKey == nil }
 
-func verifyHMAC(h func() hash.Hash) func(*keystore.SigningKey, []byte, []byte) bool {
-	return func(k *keystore.SigningKey, base, sig []byte) bool {
-		return hmac.Equal(sumHMAC(h, k.Secret, base), sig)
-	}
-}
-
-func signHMAC(h func() hash.Hash) func(any, []byte) ([]byte, error) {
-	return func(key any, base []byte) ([]byte, error) {
-		if secret, ok := key.(authz.Secret); ok && secret != "" {
-			return sumHMAC(h, secret, base), nil
-		}
-		return nil, nil
-	}
+func macOf(h func() hash.Hash) func(authz.Secret, []byte) []byte {
+	return func(secret authz.Secret, base []byte) []byte { return sumHMAC(h, secret, base) }
 }
 
 func sumHMAC(h func() hash.Hash, secret authz.Secret, base []byte) []byte {

@@ -113,7 +113,7 @@ func FuzzSigV4(f *testing.F) {
 			if !isText(strings.ReplaceAll(string(base), "\n", "")) {
 				t.Fatalf("base %d is no text: %q", n, base)
 			}
-			if c.signature, err = algorithm.sign(awsSecret, base); err != nil {
+			if c.signature, err = algorithm.signs(awsSecret, base); err != nil {
 				t.Fatal(err)
 			}
 			if _, err := believer.prove(context.Background(), r, w); err != nil {

@@ -2,7 +2,6 @@ package signature
 
 import (
 	"bytes"
-	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"hash/maphash"
@@ -10,26 +9,13 @@ import (
 	"sync/atomic"
 
 	"github.com/postern-auth/postern/internal/authz"
-	"github.com/postern-auth/postern/internal/keystore"
 )
 
 // newSigV4 makes HMAC-SHA256 with a key that is derived from the secret and the credential scope. The base is the string
 // to sign with the canonical request in the place of its hash, for a hash explains nothing.
 func newSigV4() *algorithm {
 	keys := &derivedKeys{seed: maphash.MakeSeed()}
-	return &algorithm{
-		name: hmacSHA256.name,
-		fits: isSecret,
-		verify: func(k *keystore.SigningKey, base, sig []byte) bool {
-			return hmac.Equal(keys.sum(k.Secret, base), sig)
-		},
-		sign: func(key any, base []byte) ([]byte, error) {
-			if secret, ok := key.(authz.Secret); ok && secret != "" {
-				return keys.sum(secret, base), nil
-			}
-			return nil, nil
-		},
-	}
+	return &algorithm{name: hmacSHA256.name, fits: isSecret, mac: keys.sum}
 }
 
 // derivedKeys remembers derived keys, since deriving one takes four times as long as using it. Each slot holds the key

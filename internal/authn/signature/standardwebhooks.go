@@ -2,7 +2,6 @@ package signature
 
 import (
 	"crypto/ed25519"
-	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
@@ -47,16 +46,12 @@ var hmacWebhook = &algorithm{
 		_, ok := webhookSecret(k.Secret)
 		return ok && isSecret(k)
 	},
-	verify: func(k *keystore.SigningKey, base, sig []byte) bool {
-		secret, ok := webhookSecret(k.Secret)
-		return ok && hmac.Equal(sumHMAC(sha256.New, secret, base), sig)
-	},
-	sign: func(key any, base []byte) ([]byte, error) {
-		given, _ := key.(authz.Secret)
-		if secret, ok := webhookSecret(given); ok {
-			return sumHMAC(sha256.New, secret, base), nil
+	mac: func(given authz.Secret, base []byte) []byte {
+		secret, ok := webhookSecret(given)
+		if !ok {
+			return nil
 		}
-		return nil, nil
+		return sumHMAC(sha256.New, secret, base)
 	},
 }
 

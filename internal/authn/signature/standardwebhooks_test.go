@@ -58,7 +58,7 @@ func TestStandardWebhooksRefused(t *testing.T) {
 		"secret as text": {
 			// HMAC with the text of the secret, as other providers do.
 			request: func(r *authz.Request) {
-				mac, _ := hmacSHA256.sign(hookSecret, []byte("msg_1.1618884473."+string(r.Body.Bytes)))
+				mac, _ := hmacSHA256.signs(hookSecret, []byte("msg_1.1618884473."+string(r.Body.Bytes)))
 				setHeader(r, "webhook-signature", "v1,"+base64.StdEncoding.EncodeToString(mac))
 			},
 			reason: authz.ReasonBadSignature, text: "does not verify",

@@ -82,7 +82,7 @@ func (s *scheme) prove(ctx context.Context, r *authz.Request, w *work) (*keystor
 			return nil, authz.Fail(authz.ReasonBadSignature, err)
 		}
 		for _, k := range w.keys {
-			if !k.verifies(w.base, c) || k.key == s.dummy {
+			if !k.algorithm.verifies(k.key.Signing, w.base, c) || k.key == s.dummy {
 				continue
 			}
 			if err := k.key.Check(r.Now); err != nil {
@@ -101,15 +101,6 @@ func (s *scheme) lookUp(ctx context.Context, c *claim) ([]*keystore.Key, error) 
 		return s.store.ByApp(ctx, s.namespace, s.app)
 	}
 	return s.store.BySigningID(ctx, c.keyID)
-}
-
-// verifies reports whether one of the claim's signatures is the key's. All are tried in any case.
-func (k *candidate) verifies(base []byte, c *claim) bool {
-	ok := k.algorithm.verify(k.key.Signing, base, c.signature)
-	for _, other := range c.others {
-		ok = k.algorithm.verify(k.key.Signing, base, other) || ok
-	}
-	return ok
 }
 
 // candidates gathers the keys to try, at least one, and returns the reason to give if none verifies.
@@ -209,8 +200,8 @@ func (s *scheme) checkFirst(ctx context.Context, r *authz.Request, key *keystore
 		return nil
 	}
 	c := &w.claim
-	// Without a time of its own the signature may have been accepted at any time before.
-	earliest, until := r.Now.Add(-s.maxAge), r.Now.Add(s.maxAge)
+	// A signature without a time is as good as new when it is forgotten, so it is not asked how far the memory reaches back.
+	earliest, until := r.Now, r.Now.Add(s.maxAge)
 	if !s.timeless {
 		earliest, until = c.created.Add(-s.clockSkew), c.created.Add(s.maxAge)
 	}
