@@ -58,12 +58,15 @@ func (m *message) fill(placeholder, text string) {
 // placeholder returns a text of n bytes that stands nowhere else in a message.
 func placeholder(c string, n int) string { return strings.Repeat(c, n) }
 
+// accepted is the Accept of every message.
+const accepted = "application/json, text/plain, */*"
+
 // checkRequest is what Envoy sends with encode_raw_headers for a browser's API call.
 func checkRequest(method, host, path string, headers [][2]string, body []byte) *authv3.CheckRequest {
 	list := [][2]string{
 		{":authority", host}, {":path", path}, {":method", method}, {":scheme", "https"},
 		{"user-agent", "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"},
-		{"accept", "application/json, text/plain, */*"}, {"accept-encoding", "gzip, deflate, br, zstd"},
+		{"accept", accepted}, {"accept-encoding", "gzip, deflate, br, zstd"},
 		{"accept-language", "en-GB,en;q=0.9,de;q=0.8"}, {"cache-control", "no-cache"},
 		{"cookie", "theme=dark; consent=yes; visitor=1234567890.1700000000"},
 		{"origin", "https://shop.example.com"}, {"referer", "https://shop.example.com/account/orders"},

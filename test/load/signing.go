@@ -138,19 +138,27 @@ func withProfile(profile v1alpha1.SignatureProfile, s *secrets, body []byte) tra
 func signedMessage(profile v1alpha1.SignatureProfile, s *secrets, body []byte, n uint64) ([]byte, error) {
 	q := signature.SignRequest{
 		Profile: profile, Method: "GET", URL: fmt.Sprintf("https://%s/v1/payments/7?currency=EUR&n=%016x", signedHost, n),
-		KeyID: s.signingID, Key: authz.Secret(s.signing), Created: time.Now(), Nonce: fmt.Sprintf("%016x", n),
-		Region: "us-east-1", Service: "execute-api", Template: template,
+		KeyID: s.signingID, Key: authz.Secret(s.signing), Created: time.Now(),
+		Headers: []authz.Header{{Name: "accept", Value: accepted}}, // every message has it
+	}
+	switch profile {
+	case v1alpha1.ProfileAWSSigV4:
+		q.Region, q.Service = "us-east-1", "execute-api"
+	case v1alpha1.ProfileTemplate:
+		q.Template, q.Nonce = template, fmt.Sprintf("%016x", n)
+	case v1alpha1.ProfileRFC9421, v1alpha1.ProfileXCa, v1alpha1.ProfileStandardWebhooks:
+		q.Nonce = fmt.Sprintf("%016x", n)
 	}
 	if body != nil {
 		q.Method, q.Body = "POST", fmt.Appendf(nil, `{"n": "%016x", %s`, n, body[1:])
-		q.Headers = []authz.Header{{Name: "content-type", Value: "application/json"}}
+		q.Headers = append(q.Headers, authz.Header{Name: "content-type", Value: "application/json"})
 	}
 	signed, err := signature.Sign(q)
 	if err != nil {
 		return nil, err
 	}
 	var headers [][2]string
-	for _, h := range append(q.Headers, signed.Headers...) {
+	for _, h := range append(q.Headers[1:], signed.Headers...) {
 		headers = append(headers, [2]string{strings.ToLower(h.Name), h.Value})
 	}
 	target := strings.TrimPrefix(q.URL, "https://"+signedHost)
