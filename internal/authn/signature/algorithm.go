@@ -60,10 +60,10 @@ func (a *algorithm) signs(key any, base []byte) ([]byte, error) {
 
 // The algorithms of RFC 9421 section 3.3, and those that other profiles know beside them.
 var (
-	hmacSHA1    = &algorithm{name: "hmac-sha1", fits: isSecret, mac: macOf(sha1.New)}
-	hmacSHA256  = &algorithm{name: "hmac-sha256", fits: isSecret, mac: macOf(sha256.New)}
-	hmacSHA384  = &algorithm{name: "hmac-sha384", fits: isSecret, mac: macOf(sha512.New384)}
-	hmacSHA512  = &algorithm{name: "hmac-sha512", fits: isSecret, mac: macOf(sha512.New)}
+	hmacSHA1    = &algorithm{name: "hmac-sha1", fits: isSecret, mac: macWith(sha1.New)}
+	hmacSHA256  = &algorithm{name: "hmac-sha256", fits: isSecret, mac: macWith(sha256.New)}
+	hmacSHA384  = &algorithm{name: "hmac-sha384", fits: isSecret, mac: macWith(sha512.New384)}
+	hmacSHA512  = &algorithm{name: "hmac-sha512", fits: isSecret, mac: macWith(sha512.New)}
 	pureEd25519 = &algorithm{name: "ed25519", fits: isEd25519, verify: verifyEd25519, sign: signEd25519}
 	ecdsaP256   = &algorithm{name: "ecdsa-p256-sha256", fits: isECDSA(elliptic.P256()), verify: verifyECDSA(sum256), sign: signECDSA(elliptic.P256(), sum256)}
 	ecdsaP384   = &algorithm{name: "ecdsa-p384-sha384", fits: isECDSA(elliptic.P384()), verify: verifyECDSA(sum384), sign: signECDSA(elliptic.P384(), sum384)}
@@ -147,7 +147,7 @@ func sum512(b []byte) []byte {
 
 func isSecret(k *keystore.SigningKey) bool { return k.Secret != "" && k.PublicKey == nil }
 
-func macOf(h func() hash.Hash) func(authz.Secret, []byte) []byte {
+func macWith(h func() hash.Hash) func(authz.Secret, []byte) []byte {
 	return func(secret authz.Secret, base []byte) []byte { return sumHMAC(h, secret, base) }
 }
 

@@ -59,9 +59,7 @@ func newTemplate(spec *v1alpha1.SignatureScheme) (*format, error) {
 	if err != nil {
 		return nil, err
 	}
-	if e := spec.External; e != nil {
-		p.origin = origin{e.Scheme, e.Authority}
-	}
+	p.origin = newOrigin(spec.External)
 	if !slices.Contains(spec.Algorithms, p.algorithm) {
 		return nil, fmt.Errorf("algorithms: %s, which template.algorithm says, is not among them; leave algorithms out", p.algorithm)
 	}
