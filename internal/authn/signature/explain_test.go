@@ -22,9 +22,12 @@ func TestExplain(t *testing.T) {
 		"unknown key": {explain, func(r *authz.Request) {
 			setHeader(r, "signature-input", strings.Replace(header(r, "signature-input"), "test-shared-secret", "nobody", 1))
 		}, "\"@method\": POST\n"},
-		"no explain":     {nil, func(r *authz.Request) { r.Method = "PUT" }, ""},
-		"malformed":      {explain, func(r *authz.Request) { setHeader(r, "signature", "x") }, ""},
-		"too old":        {explain, func(r *authz.Request) { r.Now = r.Now.Add(24 * 3600e9) }, ""},
+		"no explain": {nil, func(r *authz.Request) { r.Method = "PUT" }, ""},
+		"malformed":  {explain, func(r *authz.Request) { setHeader(r, "signature", "x") }, ""},
+		"too old":    {explain, func(r *authz.Request) { r.Now = r.Now.Add(24 * 3600e9) }, "\"@method\": POST\n"},
+		"no such field": {explain, func(r *authz.Request) {
+			setHeader(r, "signature-input", strings.Replace(header(r, "signature-input"), `"@method"`, `"x-gone"`, 1))
+		}, ""},
 		"store down":     {func(s *v1alpha1.SignatureScheme, o *Options) { explain(s, o); o.Store = down{errors.New("x")} }, nil, ""},
 		"another's body": {explain, func(r *authz.Request) { r.Body.Bytes = []byte("x") }, ""},
 	} {

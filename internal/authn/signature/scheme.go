@@ -113,11 +113,11 @@ func (s *scheme) Verify(ctx context.Context, r *authz.Request, _ authz.Credentia
 		return nil, err
 	}
 	if err := s.checkTimes(r.Now, &w.claim); err != nil {
-		return nil, err
+		return nil, s.explained(err, r, w)
 	}
 	key, err := s.prove(ctx, r, w)
 	if err != nil {
-		return nil, s.explained(err, w.base)
+		return nil, s.explained(err, r, w)
 	}
 	if err := s.checkCoverage(&w.claim); err != nil {
 		return nil, err

@@ -179,10 +179,14 @@ func wholeBody(r *authz.Request) ([]byte, error) {
 	}
 }
 
-// explained adds the base to a refusal, for clients that are being developed. It holds no secret: the base is made of
-// the request alone.
-func (s *scheme) explained(err error, base []byte) error {
-	if !s.explain || len(base) == 0 {
+// explained adds the base, in its first reading, to a refusal, for clients that are being developed. It holds no secret:
+// the base is made of the request alone.
+func (s *scheme) explained(err error, r *authz.Request, w *work) error {
+	if !s.explain {
+		return err
+	}
+	base, _, unbuilt := s.profile.base(r, &w.claim, 0, w.base[:0])
+	if w.base = base; unbuilt != nil {
 		return err
 	}
 	x := &authz.Explanation{Text: string(base)}
