@@ -84,7 +84,7 @@ func takeOver(t *testing.T, v *valkey, prepare func(heir *valkey)) {
 	heir := startValkey(t)
 	prepare(heir)
 	v.Kill()
-	relay(t, v.Address, heir.Address)
+	relayOn(t, v.Address, heir.Address)
 }
 
 // TestKept: with a Redis that keeps all it acknowledges, a restart costs nothing.

@@ -86,11 +86,16 @@ func (v *valkey) age(t testing.TB) {
 	v.do(t, "SET", markerKey, fmt.Sprint(ms-time.Hour.Milliseconds(), " ", rest))
 }
 
-// open makes a Redis that waits longer than users would, for busy machines.
 func (v *valkey) open(t testing.TB, edits ...func(*RedisOptions)) *Redis {
 	t.Helper()
+	return openAt(t, v.Address, edits...)
+}
+
+// openAt makes a Redis that waits longer than users would, for busy machines.
+func openAt(t testing.TB, address string, edits ...func(*RedisOptions)) *Redis {
+	t.Helper()
 	o := RedisOptions{
-		Network: "tcp", Address: v.Address, Timeout: 2 * time.Second, Log: slog.New(slog.DiscardHandler), Now: time.Now,
+		Network: "tcp", Address: address, Timeout: 2 * time.Second, Log: slog.New(slog.DiscardHandler), Now: time.Now,
 	}
 	for _, edit := range edits {
 		edit(&o)

@@ -6,32 +6,39 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 )
 
-// relay listens on one address for another until the test ends.
-func relay(t *testing.T, address, target string) {
+// relay passes connections on to another address, until the test ends and drops them.
+type relay struct {
+	address string
+	target  string
+	open    atomic.Int32 // connections
+}
+
+// relayOn relays from an address that is free.
+func relayOn(t *testing.T, address, target string) {
 	t.Helper()
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	serve(t, l, target)
+	startRelay(t, l, target)
 }
 
-// relayTLS is relay for clients that speak TLS; it returns its address.
-func relayTLS(t *testing.T, config *tls.Config, target string) string {
+// relayTLS relays for clients that speak TLS.
+func relayTLS(t *testing.T, config *tls.Config, target string) *relay {
 	t.Helper()
 	l, err := tls.Listen("tcp", "127.0.0.1:0", config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	serve(t, l, target)
-	return l.Addr().String()
+	return startRelay(t, l, target)
 }
 
-// serve passes connections on, until the test ends and drops them.
-func serve(t *testing.T, l net.Listener, target string) {
+func startRelay(t *testing.T, l net.Listener, target string) *relay {
+	r := &relay{address: l.Addr().String(), target: target}
 	ctx, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() {
@@ -40,7 +47,7 @@ func serve(t *testing.T, l net.Listener, target string) {
 			if err != nil {
 				return
 			}
-			running.Go(func() { pass(ctx, client, target) })
+			running.Go(func() { r.pass(ctx, client) })
 		}
 	})
 	t.Cleanup(func() {
@@ -48,12 +55,15 @@ func serve(t *testing.T, l net.Listener, target string) {
 		_ = l.Close()
 		running.Wait()
 	})
+	return r
 }
 
 // pass carries bytes both ways until either side hangs up, or ctx ends.
-func pass(ctx context.Context, client net.Conn, target string) {
+func (r *relay) pass(ctx context.Context, client net.Conn) {
+	r.open.Add(1)
+	defer r.open.Add(-1)
 	defer client.Close()
-	server, err := net.Dial("tcp", target)
+	server, err := net.Dial("tcp", r.target)
 	if err != nil {
 		return
 	}
