@@ -89,8 +89,10 @@ type KeyStore struct {
 	PepperFile string `yaml:"pepperFile"`
 }
 
-// Redis is a Redis (6.2 or later) or Valkey server, the same for all replicas. While it cannot be asked, requests whose
-// signature would have to be remembered are answered 503.
+// Redis is a Redis (6.2 or later) or Valkey server, the same for all replicas, with maxmemory-policy noeviction. While
+// it cannot be asked, requests whose signature would have to be remembered are answered 503; so are, while its memory
+// is new, those whose signature could have been accepted before: for the scheme's clockSkew and four seconds more, or
+// for its maxAge where signatures have no time.
 type Redis struct {
 	// Address is host:port or unix:///path of the primary. Empty: no Redis.
 	Address Address `yaml:"address"`

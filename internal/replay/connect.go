@@ -65,7 +65,7 @@ func NewRedis(o RedisOptions) (*Redis, error) {
 		MaxRetries:                 -1, // a question asked twice finds itself
 		DialerRetries:              1,
 		DialTimeout:                dialTimeout,
-		ReadTimeout:                dialTimeout, // ctx ends sooner
+		ReadTimeout:                -1, // ctx alone says how long to wait, for writes too
 		PoolTimeout:                dialTimeout,
 		PipelinePoolSize:           -1,
 		DisableIdentity:            true,

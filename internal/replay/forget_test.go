@@ -87,6 +87,19 @@ func takeOver(t *testing.T, v *valkey, prepare func(heir *valkey)) {
 	relayOn(t, v.Address, heir.Address)
 }
 
+// TestBegins: the memory answers about what came after the marker, with room for clocks that differ.
+func TestBegins(t *testing.T) {
+	m := startValkey(t).open(t)
+	enough := look(t, m).since.Add(2 * maxDrift)
+	until := time.Now().Add(time.Minute)
+	if first, err := m.First(t.Context(), numbered(1), enough.Add(-time.Millisecond), until); first || !errors.Is(err, ErrForgotten) {
+		t.Errorf("a moment too early: %v, %v", first, err)
+	}
+	if first, err := m.First(t.Context(), numbered(2), enough, until); !first || err != nil {
+		t.Errorf("%v, %v", first, err)
+	}
+}
+
 // TestKept: with a Redis that keeps all it acknowledges, a restart costs nothing.
 func TestKept(t *testing.T) {
 	v := startValkey(t, "--appendonly", "yes", "--appendfsync", "always")

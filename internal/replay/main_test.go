@@ -21,11 +21,9 @@ import (
 var valkeyBinary string
 
 func TestMain(m *testing.M) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
-	defer cancel()
 	root, err := harness.Root()
 	if err == nil {
-		valkeyBinary, err = harness.ValkeyBinary(ctx, root, os.Stderr)
+		valkeyBinary, err = harness.ValkeyBinary(context.Background(), root, os.Stderr)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "replay:", err)

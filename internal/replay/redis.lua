@@ -6,7 +6,7 @@
 -- eviction policy for a key.
 
 local function info(section, field)
-  return string.match(redis.call('INFO', section), field .. ':([%w-]+)') or error('INFO does not tell ' .. field)
+  return string.match(redis.call('INFO', section), '\n' .. field .. ':([%w-]+)') or error('INFO does not tell ' .. field)
 end
 
 local durable, look = ARGV[1] == 'durable', #KEYS == 1

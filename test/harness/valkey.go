@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -46,7 +47,7 @@ func StartValkey(ctx context.Context, bin, dir string, more ...string) (*Valkey,
 	}
 	v := &Valkey{Address: Loopback(port), bin: bin}
 	v.args = append([]string{
-		"--port", fmt.Sprint(port), "--bind", "127.0.0.1", "--dir", dir, "--save", "",
+		"--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--dir", dir, "--save", "",
 	}, more...)
 	return v, v.Restart(ctx)
 }
