@@ -148,6 +148,7 @@ func signedMessage(profile v1alpha1.SignatureProfile, s *secrets, body []byte, n
 		q.Template, q.Nonce = template, fmt.Sprintf("%016x", n)
 	case v1alpha1.ProfileRFC9421, v1alpha1.ProfileXCa, v1alpha1.ProfileStandardWebhooks:
 		q.Nonce = fmt.Sprintf("%016x", n)
+	default: // no other has a nonce
 	}
 	if body != nil {
 		q.Method, q.Body = "POST", fmt.Appendf(nil, `{"n": "%016x", %s`, n, body[1:])

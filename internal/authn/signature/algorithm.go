@@ -47,7 +47,7 @@ func (a *algorithm) verifies(k *keystore.SigningKey, base []byte, c *claim) bool
 	return ok
 }
 
-// signs signs the base. It returns nil without an error if the key does not fit.
+// signs makes a signature of the base. It returns nil without an error if the key does not fit.
 func (a *algorithm) signs(key any, base []byte) ([]byte, error) {
 	if a.mac == nil {
 		return a.sign(key, base)
