@@ -13,6 +13,9 @@ type plan struct {
 	duration time.Duration // of one side of a round
 }
 
+// brief is enough where the limit is far away.
+func (p plan) brief() plan { return plan{min(p.rounds, 3), min(p.duration, time.Second)} }
+
 // side is a server with what it is asked.
 type side struct {
 	target  *target

@@ -29,7 +29,7 @@ import (
 )
 
 // atMost bounds the whole run.
-const atMost = 12 * time.Minute
+const atMost = 20 * time.Minute
 
 var errExceeded = errors.New("a limit is exceeded")
 

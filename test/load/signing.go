@@ -60,7 +60,7 @@ func signedBy(limit float64, profile v1alpha1.SignatureProfile, body []byte) fun
 		}
 		defer postern.stop()
 		t := withProfile(profile, b.secrets, body)
-		c, err := compare(ctx, b.plan, side{yes, t}, side{postern, t})
+		c, err := compare(ctx, b.plan.brief(), side{yes, t}, side{postern, t})
 		return ratioResult(c, limit), err
 	}
 }
