@@ -246,7 +246,7 @@ func TestMarkdown(t *testing.T) {
 
 func TestUsage(t *testing.T) {
 	for args, want := range map[string]string{
-		"-only sigv4": `-only: "sigv4" is no scenario; use apikey, jwt-es256, jwt-rs256, hmac, jwt-new, policies, keys, start-10k, start-100k, self`,
+		"-only sigv4": `-only: "sigv4" is no scenario; use apikey, jwt-es256, jwt-rs256, hmac, apisix, aws-sigv4, aws-sigv4-body, cavage, github-body, kong, rfc9421-body, slack-body, standard-webhooks-body, stripe-body, template, x-ca, x-ca-body, jwt-new, policies, keys, start-10k, start-100k, self`,
 		"-o yaml":     "-o yaml: use text or json",
 		"-rounds 0":   "use at least 1 round of 10ms",
 	} {
