@@ -180,7 +180,7 @@ func TestXCaAccepted(t *testing.T) {
 		},
 		"an AppCode beside": {request: func(r *authz.Request) { setHeader(r, "x-ca-appcode", "anything") }},
 		"14 minutes old":    {sign: func(q *SignRequest) { q.Created = now.Add(-14 * time.Minute) }},
-		"14 minutes ahead":  {sign: func(q *SignRequest) { q.Created = now.Add(14 * time.Minute) }},
+		"5 minutes ahead":   {sign: func(q *SignRequest) { q.Created = now.Add(5 * time.Minute) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			q := xCaOrder()

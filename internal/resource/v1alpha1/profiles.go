@@ -17,7 +17,8 @@ type profileFacts struct {
 	unsigned   string // what its clients cannot sign; empty: nothing of importance
 }
 
-// facts holds them for every profile. The windows are those that the profile's own servers allow.
+// facts holds them for every profile. The windows are those that the profile's own servers allow, but for no clock is it
+// ordinary to be more than five minutes ahead: while Redis begins anew, signatures are refused for that long.
 var facts = map[SignatureProfile]profileFacts{
 	ProfileRFC9421: {
 		algorithms: []string{algorithmHMAC, "ed25519", "ecdsa-p256-sha256", "ecdsa-p384-sha384", "rsa-pss-sha512", "rsa-v1_5-sha256"},
@@ -29,14 +30,14 @@ var facts = map[SignatureProfile]profileFacts{
 		algorithms: []string{algorithmHMAC}, weak: []string{algorithmHMACSHA1},
 		cover:     []string{"x-ca-key", "x-ca-timestamp", "x-ca-nonce"},
 		derived:   []string{},
-		clockSkew: 15 * time.Minute, maxAge: 15 * time.Minute,
+		clockSkew: 5 * time.Minute, maxAge: 15 * time.Minute,
 		unsigned: "the host, unless cover names it and clients list it",
 	},
 	ProfileAWSSigV4: {
 		algorithms: []string{algorithmHMAC},
 		cover:      []string{"host", "x-amz-date"},
 		derived:    []string{},
-		clockSkew:  15 * time.Minute, maxAge: 15 * time.Minute,
+		clockSkew:  5 * time.Minute, maxAge: 15 * time.Minute,
 	},
 	ProfileCavage: {
 		algorithms: []string{algorithmHMAC, algorithmHMACSHA512, "ed25519", "ecdsa-sha256", "rsa-sha256", "rsa-sha512"},
