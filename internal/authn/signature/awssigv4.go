@@ -24,9 +24,11 @@ import (
 // replay, and a presigned URL counts once, unless the scheme sets replay: Allow. maxAge ends a presigned URL that would
 // live longer.
 //
-// What is signed is not the text of the target but what it means, and clients do not agree about '+' in the query: some
-// sign a plus, some a space. Both count, so someone in between can write '+' for either; an upstream that reads it in
-// one way only should not let much depend on it.
+// What is signed is not the text of the target but what it means, so someone in between can write it otherwise, and an
+// upstream should not let much depend on how it is written. Parameters are sorted, by their values too: which of two values
+// of one parameter came first is not signed, nor whether an empty value has its '='. What need not be percent-encoded may
+// be or not: a ';' in the query, and for s3 in the path, is the same as %3B. And clients do not agree about '+' in the
+// query: some sign a plus, some a space, and both count.
 type awsSigV4 struct {
 	regions, services []string
 	authority         string // what clients call the host; empty: what they sent
@@ -52,7 +54,7 @@ var (
 	errSigV4Algorithm = fail(authz.ReasonAlgorithmRefused, "the algorithm of the AWS signature is not AWS4-HMAC-SHA256")
 	errSigV4a         = fail(authz.ReasonAlgorithmRefused, "AWS4-ECDSA-P256-SHA256 (SigV4a) is not supported: sign with AWS4-HMAC-SHA256 for one region")
 	errSigV4Parts     = malformed("the AWS signature is not Credential, SignedHeaders and Signature, each once, none empty")
-	errSigV4Query     = malformed("the query is not that of a presigned URL: X-Amz-Algorithm, -Credential, -Date, -SignedHeaders and -Signature, none empty")
+	errSigV4Query     = malformed("the query is not that of a presigned URL: X-Amz-Algorithm, -Credential, -Date, -SignedHeaders and -Signature, none empty, their names not percent-encoded")
 	errSigV4Scope     = malformed("Credential is not an access key, day, region, service and aws4_request with '/' between them")
 	errSigV4Day       = malformed("the day in Credential is not that of the signature's date")
 	errSigV4Region    = fail(authz.ReasonAudienceRefused, "the signature is for a region that is not in awsSigV4.regions")

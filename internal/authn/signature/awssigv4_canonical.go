@@ -196,6 +196,9 @@ func appendSigV4Query(buf []byte, query string, as sigV4Query) (_ []byte, err er
 		if text == "" || name == "X-Amz-Signature" {
 			continue
 		}
+		if len(params) == maxParameters {
+			return buf, errQueryLong
+		}
 		at := sigV4Param{from: len(buf)}
 		if buf, err = appendSigV4Text(buf, name, as); err != nil {
 			return buf, err

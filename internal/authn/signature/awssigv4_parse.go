@@ -98,10 +98,11 @@ func (a *sigV4Parts) part(name string) *string {
 	}
 }
 
-// readQuery reads the parameters of a presigned URL. Their names are compared as they stand: in another spelling they
-// are parameters like any other, and signed as such.
+// readQuery reads the parameters of a presigned URL. Clients write their names plain. Percent-encoded they would look the
+// same in the base and mean nothing here, so that X-Amz-Expire%73 would make a URL that never expires: refused.
 func (a *sigV4Parts) readQuery(query string) error {
 	a.presigned = true
+	encoded := false
 	for rest := query; rest != ""; {
 		var param string
 		param, rest, _ = strings.Cut(rest, "&")
@@ -109,6 +110,8 @@ func (a *sigV4Parts) readQuery(query string) error {
 		field := a.param(name)
 		switch {
 		case field == nil:
+			plain, _ := url.PathUnescape(name)
+			encoded = encoded || a.param(plain) != nil
 			continue
 		case *field != "":
 			return errSigV4Twice
@@ -119,9 +122,9 @@ func (a *sigV4Parts) readQuery(query string) error {
 		}
 	}
 	switch {
-	case a.algorithm == "" && a.credential == "" && a.signature == "":
+	case !encoded && a.algorithm == "" && a.credential == "" && a.signature == "":
 		return errSigV4None
-	case a.algorithm == "" || a.credential == "" || a.signature == "" || a.signedHeaders == "" || a.date == "":
+	case encoded || a.algorithm == "" || a.credential == "" || a.signature == "" || a.signedHeaders == "" || a.date == "":
 		return errSigV4Query
 	}
 	var err error

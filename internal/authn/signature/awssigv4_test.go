@@ -213,6 +213,27 @@ func TestSigV4Replay(t *testing.T) {
 	}
 }
 
+// TestSigV4ExpiredReplay sends a presigned URL once more when it has expired and is forgotten, in a spelling that has the
+// same canonical form.
+func TestSigV4ExpiredReplay(t *testing.T) {
+	at := awsTime
+	q := awsOrder()
+	q.Presign, q.Expires = true, at.Add(time.Minute)
+	s := newAWSScheme(t, func(spec *v1alpha1.SignatureScheme, o *Options) {
+		o.Replay = replay.NewLocal(1<<20, func() time.Time { return at })
+		spec.ClockSkew = seconds(1)
+	})
+	r := awsSigned(t, q)
+	if _, err := check(s, r); err != nil {
+		t.Fatal(err)
+	}
+	at = at.Add(5 * time.Minute)
+	r.Now = at
+	editQuery("X-Amz-Expires=", "X-Amz-Expire%73=")(r)
+	p, err := check(s, r)
+	wantRefused(t, p, err, authz.ReasonMalformedCredential, "presigned URL")
+}
+
 func TestSigV4Challenge(t *testing.T) {
 	want := `AWS4-HMAC-SHA256 realm="shop", region="us-east-1", service="service execute-api s3"`
 	if got := newAWSScheme(t, nil).Challenge("shop").String(); got != want {
