@@ -26,7 +26,7 @@ import (
 // then signs can make two with one digest.
 //
 // Its clients cannot sign the host, unless they list it; whether a parameter stands in the query or in the form, their
-// order, and whether an empty value has its '='. Of a repeated parameter they sign the first value only, and they
+// order, how they are percent-encoded, and whether an empty value has its '='. Of a repeated parameter they sign the first value only, and they
 // write parameters decoded, so that a '&' in one looks like the next: both are refused, for there the signature
 // would fit other requests as well. The vendor's Node.js SDK sends no Content-MD5 with PUT and joins repeated
 // parameters with a comma: its PUTs with a body need body: Unbound. Clients that sign query values as encoded, or the
@@ -180,7 +180,11 @@ func parseListed(r *authz.Request, c *claim) error {
 	if n > 1 {
 		return errXCaRepeated
 	}
+	entries := 0
 	for spelled := range strings.SplitSeq(list, ",") {
+		if entries++; entries > maxComponents {
+			return errComponents
+		}
 		spelled = strings.Trim(spelled, " \t")
 		name := fieldName(r, spelled)
 		switch {
@@ -190,8 +194,6 @@ func parseListed(r *authz.Request, c *claim) error {
 			return errXCaListed
 		case c.covers(name):
 			return errXCaTwice
-		case len(c.covered) == maxComponents:
-			return errComponents
 		}
 		from := len(c.params)
 		c.params = append(c.params, spelled...)

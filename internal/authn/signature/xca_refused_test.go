@@ -82,6 +82,8 @@ func TestXCaRefused(t *testing.T) {
 		"list of no names":    {request: set(xCaListed, "x-ca-key,x ca"), reason: malformed, text: "not a list of field names"},
 		"listed twice":        {request: set(xCaListed, "x-ca-key,X-Ca-Key"), reason: malformed, text: "lists a field twice"},
 		"too many listed":     {request: set(xCaListed, numbered(65)), reason: malformed, text: "more than 64 components"},
+		"too many not signed": {request: set(xCaListed, strings.Repeat("date,", 65)), reason: malformed, text: "more than 64 components"},
+		"too many of nothing": {request: set(xCaListed, strings.Repeat(",", 65)), reason: malformed, text: "more than 64 components"},
 		"another spelling":    {request: set(xCaListed, "X-Ca-Key,x-ca-timestamp,x-ca-nonce"), reason: bad, text: "does not verify"},
 		"one more listed":     {request: set(xCaListed, "x-ca-key,x-ca-timestamp,x-ca-nonce,x-a"), reason: bad, text: "does not verify"},
 		"nothing listed":      {sign: list("accept"), reason: uncovered, text: "does not say when it was created"},
