@@ -17,6 +17,11 @@
 // What was signed counts once. Clients that may send the same request twice within a second add a nonce; where two
 // proxies on one path both ask about a request, the inner one's scheme sets replay: Allow.
 //
+// It counts once whichever scheme and profile accepts it, and two things escape that. A key id is rarely signed, so a
+// secret under two ids counts once with each. And profiles do not mark what they sign as theirs: once a signature that
+// has a time is forgotten, its base is still a body that was signed, which is all that a profile without a time, such as
+// github, asks of the same key. So each key has a secret of its own, and serves one profile.
+//
 // Envoy should run with encode_raw_headers. Without it a byte that is not UTF-8 reaches us as '!', so a signed '!' can
 // be replaced by such a byte on the way, and repeated fields can only be guessed at.
 //

@@ -44,6 +44,24 @@ func TestWebhookReplayed(t *testing.T) {
 	}
 }
 
+// TestWebhookOtherProfile presents what was signed in one profile, once it has been accepted, as the body of another.
+func TestWebhookOtherProfile(t *testing.T) {
+	slack, github := kindOf(v1alpha1.ProfileSlack), kindOf(v1alpha1.ProfileGitHub)
+	store, memory := slack.store(), newMemory()
+	share := func(_ *v1alpha1.SignatureScheme, o *Options) { o.Replay = memory }
+	out, err := Sign(slack.request())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := check(slack.scheme(t, store, share), signed(t, slack.request())); err != nil {
+		t.Fatal(err)
+	}
+	q := github.request()
+	q.Body, q.Key = []byte(out.Base), slack.request().Key
+	p, err := check(github.scheme(t, store, share), signed(t, q))
+	wantRefused(t, p, err, authz.ReasonReplayed, "has been accepted before")
+}
+
 // TestWebhookRetried accepts a message again that its sender has signed again.
 func TestWebhookRetried(t *testing.T) {
 	for _, kind := range webhookKinds() {
