@@ -133,7 +133,8 @@ type SignatureScheme struct {
 	Template *SignatureTemplate `json:"template,omitempty"`
 }
 
-// ExternalOrigin is the scheme and authority by which clients know the service.
+// ExternalOrigin is the scheme and authority by which clients know the service. With an Authority, a signature for one
+// host of a policy counts for its others too.
 type ExternalOrigin struct {
 	Scheme    string `json:"scheme,omitempty"`
 	Authority string `json:"authority,omitempty"`
