@@ -66,15 +66,15 @@ func readPrivateKey(file string) (any, error) {
 }
 
 func readSecret(file, encoding string) (authz.Secret, error) {
-	source := v1alpha1.SecretSource{File: file, Encoding: v1alpha1.SecretEncoding(encoding)}
-	if source.Encoding != v1alpha1.SecretText && source.Encoding != v1alpha1.SecretBase64 {
+	as := v1alpha1.SecretEncoding(encoding)
+	if as != v1alpha1.SecretText && as != v1alpha1.SecretBase64 {
 		return "", usagef("--encoding %q: must be Text or Base64", encoding)
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return "", usagef("--secret-file: %w", err)
 	}
-	secret, err := source.Decode(text)
+	secret, err := as.Decode(text)
 	if err != nil {
 		return "", usagef("--secret-file %s is not standard base64; leave --encoding out to read it as text", file)
 	}

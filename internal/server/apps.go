@@ -1,6 +1,7 @@
 package server
 
 import (
+	"crypto/sha256"
 	"maps"
 	"slices"
 
@@ -12,22 +13,37 @@ import (
 // apps makes the key index.
 type apps struct {
 	hasher *keystore.Hasher
-	states states[declared.App]
+	states states[app]
 
 	store   *declared.Store // of states
 	clashes v1alpha1.Errors // what keeps some of them out of it
 }
 
+// app is an App and the Secrets that it was made of.
+type app struct {
+	declared.App
+
+	secrets []readSecret
+}
+
 // load indexes the Apps. While what is in use of them stays the same, so does the index, and what holds it need not be
 // made again.
-func (a *apps) load(docs []*v1alpha1.Document) (*declared.Store, v1alpha1.Errors) {
-	now, errs := a.states.update(docs, &maker[declared.App]{
-		make: func(doc *v1alpha1.Document, read func(string) ([]byte, error)) (declared.App, v1alpha1.Errors) {
-			return declared.FromResource(doc.App, doc.Origin, read, a.hasher)
+func (a *apps) load(docs []*v1alpha1.Document, all secrets) (*declared.Store, v1alpha1.Errors) {
+	now, errs := a.states.update(docs, &maker[app]{
+		make: func(doc *v1alpha1.Document, read func(string) ([]byte, error)) (made app, errs v1alpha1.Errors) {
+			readOne := func(name, key string) ([]byte, error) {
+				k := secretKey{doc.Namespace, name, key}
+				value, err := all.read(k)
+				made.secrets = append(made.secrets, readSecret{k, sha256.Sum256(value)})
+				return value, err
+			}
+			made.App, errs = declared.FromResource(doc.App, doc.Origin, declared.Reader{File: read, Secret: readOne}, a.hasher)
+			return made, errs
 		},
-		current: func(declared.App) bool { return true },
+		current:   func(app) bool { return true },
+		unchanged: func(made app) bool { return all.unchanged(made.secrets) },
 	})
-	same := maps.EqualFunc(now, a.states, func(x, y *state[declared.App]) bool { return x.good == y.good })
+	same := maps.EqualFunc(now, a.states, func(x, y *state[app]) bool { return x.good == y.good })
 	a.states = now
 	if a.store == nil || !same {
 		a.index()
@@ -40,7 +56,7 @@ func (a *apps) index() {
 	all := make([]declared.App, 0, len(a.states))
 	for _, name := range slices.Sorted(maps.Keys(a.states)) {
 		if s := a.states[name]; s.good != nil {
-			all = append(all, s.good.value)
+			all = append(all, s.good.value.App)
 		}
 	}
 	a.store, a.clashes = declared.New(all)

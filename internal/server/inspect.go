@@ -95,7 +95,7 @@ func (i *Inspection) Scheme(name string) *v1alpha1.AuthScheme {
 // App returns the App "namespace/name" with its keys, nil if there is none without errors.
 func (i *Inspection) App(name string) *declared.App {
 	if s := i.loader.apps.states[name]; s != nil && s.good != nil {
-		return &s.good.value
+		return &s.good.value.App
 	}
 	return nil
 }

@@ -78,7 +78,7 @@ func (l *loader) load(snap source.Snapshot) *loaded {
 		result.warnings = append(result.warnings, doc.Warnings()...)
 	}
 
-	store, errs := l.apps.load(docs.apps)
+	store, errs := l.apps.load(docs.apps, newSecrets(docs.secrets))
 	result.errors = append(result.errors, errs...)
 	schemes, errs := l.schemes.load(docs.schemes, store, l.apps.hasher.Only(store.Peppers()...))
 	result.errors = append(result.errors, errs...)
@@ -154,8 +154,9 @@ func (l *loader) countPolicies(docs []*v1alpha1.Document, errs v1alpha1.Errors) 
 
 // documents are a snapshot's documents by kind, and what is wrong with any.
 type documents struct {
-	apps, schemes, policies []*v1alpha1.Document
-	errors                  v1alpha1.Errors
+	apps, schemes, policies, secrets []*v1alpha1.Document
+
+	errors v1alpha1.Errors
 }
 
 // sorted sorts the documents. One without a name is no object, only an error; but a policy that has lost its name still
@@ -173,6 +174,8 @@ func sorted(all []v1alpha1.Document) *documents {
 			d.apps = append(d.apps, doc)
 		case doc.Kind == v1alpha1.KindAuthScheme:
 			d.schemes = append(d.schemes, doc)
+		case doc.Kind == v1alpha1.KindSecret:
+			d.secrets = append(d.secrets, doc)
 		case doc.Kind == v1alpha1.KindAuthPolicy:
 			d.policies = append(d.policies, doc)
 		}

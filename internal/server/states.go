@@ -28,6 +28,8 @@ type maker[T any] struct {
 	make func(doc *v1alpha1.Document, read func(path string) ([]byte, error)) (T, v1alpha1.Errors)
 	// current reports whether what else a value was made of is still what it was.
 	current func(T) bool
+	// unchanged, unless nil, reports whether what a value was read from beside files is still what it was.
+	unchanged func(T) bool
 }
 
 // update returns the states of a new snapshot. What has not changed is not made again. What is in error keeps its last
@@ -50,7 +52,7 @@ func (s *state[T]) next(doc *v1alpha1.Document, m *maker[T]) (*state[T], v1alpha
 	if s != nil {
 		before = s.good
 	}
-	if before.is(doc) && m.current(before.value) && unchanged(before.files) {
+	if before.is(doc) && m.current(before.value) && m.same(before) {
 		return &state[T]{good: before, fresh: doc.Err == nil, files: before.files}, nil
 	}
 	now, files, errs := m.try(doc)
@@ -64,6 +66,11 @@ func (s *state[T]) next(doc *v1alpha1.Document, m *maker[T]) (*state[T], v1alpha
 		before, _, _ = m.try(&before.doc)
 	}
 	return &state[T]{good: before, files: files}, errs
+}
+
+// same reports whether what was read for the value is still there and the same.
+func (m *maker[T]) same(g *good[T]) bool {
+	return unchanged(g.files) && (m.unchanged == nil || m.unchanged(g.value))
 }
 
 // try makes the value of a document. It returns nil if there are errors, or no object to make it of.

@@ -7,7 +7,7 @@ import (
 // Snapshot is everything in a directory at one time. Snapshots share documents, which must not be changed.
 type Snapshot struct {
 	// Documents are in order of path, and of place within a file. A document with an Err and a Name says what is wrong
-	// with an object: Scheme and App are then its last good version, nil if it had none, and Policy is as Decode leaves
+	// with an object: Scheme, App and Secret are then its last good version, nil if it had none, and Policy is as Decode leaves
 	// it. A document with an Err and without a Name, or of an unknown kind, is about something else: a file that cannot
 	// be read or parsed, or an object that is in two places, of which the first counts. Objects that such a file held
 	// before are still there.
@@ -29,7 +29,7 @@ func keyOf(d *v1alpha1.Document) key { return key{d.Kind, d.Namespace, d.Name} }
 // isNamed reports whether a document tells which object it is about. A misspelt kind hides that as a missing name does.
 func isNamed(d *v1alpha1.Document) bool {
 	switch d.Kind {
-	case v1alpha1.KindAuthScheme, v1alpha1.KindAuthPolicy, v1alpha1.KindApp:
+	case v1alpha1.KindAuthScheme, v1alpha1.KindAuthPolicy, v1alpha1.KindApp, v1alpha1.KindSecret:
 		return d.Name != ""
 	default:
 		return false
@@ -50,7 +50,7 @@ func (t *tree) snapshot() []v1alpha1.Document {
 		if d.Err == nil {
 			t.good[k] = d
 		} else if good, ok := t.good[k]; ok {
-			d.Scheme, d.App = good.Scheme, good.App
+			d.Scheme, d.App, d.Secret = good.Scheme, good.App, good.Secret
 		}
 		docs = append(docs, d)
 	}

@@ -135,7 +135,7 @@ func (c *compiler) secret() (source, error) {
 	if err != nil {
 		return nil, err
 	}
-	if data, err = c.spec.Secret.Decode(data); err != nil {
+	if data, err = c.spec.Secret.Encoding.Decode(data); err != nil {
 		return nil, c.errorf(".secret.file", "write it in standard base64, or set encoding to Text", "%v", err)
 	}
 	if isPublic(data) { // whoever has the public key could sign with it

@@ -11,12 +11,16 @@ import (
 	"github.com/postern-auth/postern/internal/resource/v1alpha1"
 )
 
-// FromResource turns a valid App resource into an App. readFile reads a file that a secret names, relative to the
-// resource. hasher says which peppers there are; without one, digests with any pepper are taken. It returns every error
-// it finds, and the App is of use only if there is none: an App is taken whole or not at all.
-func FromResource(
-	r *v1alpha1.App, origin v1alpha1.Origin, readFile func(path string) ([]byte, error), hasher *keystore.Hasher,
-) (App, []*v1alpha1.Error) {
+// Reader reads what an App refers to.
+type Reader struct {
+	File   func(path string) ([]byte, error)      // relative to the resource
+	Secret func(name, key string) ([]byte, error) // a value of a Secret in the App's namespace
+}
+
+// FromResource turns a valid App resource into an App. hasher says which peppers there are; without one, digests with
+// any pepper are taken. It returns every error it finds, and the App is of use only if there is none: an App is taken
+// whole or not at all.
+func FromResource(r *v1alpha1.App, origin v1alpha1.Origin, read Reader, hasher *keystore.Hasher) (App, []*v1alpha1.Error) {
 	app := App{
 		App: keystore.App{
 			Namespace: r.Namespace, Name: r.Name, Labels: r.Labels, Attributes: r.Spec.Attributes,
@@ -25,7 +29,7 @@ func FromResource(
 		Credentials: make([]Credential, 0, len(r.Spec.Credentials)),
 		Origin:      origin,
 	}
-	c := &converter{app: &app, readFile: readFile, hasher: hasher}
+	c := &converter{app: &app, read: read, hasher: hasher}
 	for i := range r.Spec.Credentials {
 		app.Credentials = append(app.Credentials, c.credential(i, &r.Spec.Credentials[i]))
 	}
@@ -33,10 +37,10 @@ func FromResource(
 }
 
 type converter struct {
-	app      *App
-	readFile func(path string) ([]byte, error)
-	hasher   *keystore.Hasher
-	errs     []*v1alpha1.Error
+	app    *App
+	read   Reader
+	hasher *keystore.Hasher
+	errs   []*v1alpha1.Error
 }
 
 func (c *converter) errorf(i int, name, remedy, format string, args ...any) {
@@ -77,17 +81,23 @@ func (c *converter) signing(i int, r *v1alpha1.SigningCredential) *keystore.Sign
 	case r.KeyID == "":
 		c.errorf(i, "signing.keyId", "name the key as clients do in keyid", "it is empty")
 		return nil
-	case r.Secret != nil && r.PublicKey == "":
-		at = "signing.secret"
-		secret, ok := c.secret(i, r.Secret)
+	case r.PublicKey != "" && r.Secret == nil && r.SecretRef == nil:
+		key, err = keystore.NewPublicKey(r.KeyID, r.PublicKey, r.Algorithm)
+	case r.PublicKey == "" && (r.Secret == nil) != (r.SecretRef == nil):
+		var secret authz.Secret
+		var ok bool
+		if at = "signing.secret"; r.Secret != nil {
+			secret, ok = c.secret(i, r.Secret)
+		} else {
+			at = "signing.secretRef"
+			secret, ok = c.secretRef(i, r.SecretRef)
+		}
 		if !ok {
 			return nil
 		}
 		key, err = keystore.NewSecretKey(r.KeyID, secret, r.Algorithm)
-	case r.PublicKey != "" && r.Secret == nil:
-		key, err = keystore.NewPublicKey(r.KeyID, r.PublicKey, r.Algorithm)
 	default:
-		c.errorf(i, "signing", "give it exactly one of secret and publicKey", "it is not clear what the key is")
+		c.errorf(i, "signing", "give it exactly one of secret, secretRef and publicKey", "it is not clear what the key is")
 		return nil
 	}
 	if problem, ok := errors.AsType[*keystore.SigningKeyError](err); ok {
@@ -98,15 +108,31 @@ func (c *converter) signing(i int, r *v1alpha1.SigningCredential) *keystore.Sign
 
 // secret reads a secret's file.
 func (c *converter) secret(i int, r *v1alpha1.SecretSource) (authz.Secret, bool) {
-	text, err := c.readFile(r.File)
+	text, err := c.read.File(r.File)
 	if err != nil {
 		c.errorf(i, "signing.secret.file", "check the path, which is relative to this file, and who may read it", "%v", err)
 		return "", false
 	}
-	secret, err := r.Decode(text)
+	secret, err := r.Encoding.Decode(text)
 	if err != nil {
 		c.errorf(i, "signing.secret.encoding", "write standard base64 with its padding, or set encoding: Text",
 			"the file %s is not base64", r.File)
+		return "", false
+	}
+	return authz.Secret(secret), true
+}
+
+// secretRef reads a value of a Secret.
+func (c *converter) secretRef(i int, r *v1alpha1.SecretReference) (authz.Secret, bool) {
+	text, err := c.read.Secret(r.Name, r.Key)
+	if err != nil {
+		c.errorf(i, "signing.secretRef", "apply the Secret, or correct name and key", "%v", err)
+		return "", false
+	}
+	secret, err := r.Encoding.Decode(text)
+	if err != nil {
+		c.errorf(i, "signing.secretRef.encoding", "store standard base64 with its padding, or set encoding: Text",
+			"the value of %s in Secret %s is not base64", r.Key, r.Name)
 		return "", false
 	}
 	return authz.Secret(secret), true

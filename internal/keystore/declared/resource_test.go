@@ -43,6 +43,16 @@ func readFile(name string) ([]byte, error) {
 	return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 }
 
+// secrets are the values of Secrets, by name and key.
+var secrets = map[string]string{"acme/key": "canary-0123456789\n", "acme/base64": "Y2FuYXJ5LTAxMjM0NTY3ODk="}
+
+func readSecret(name, key string) ([]byte, error) {
+	if text, ok := secrets[name+"/"+key]; ok {
+		return []byte(text), nil
+	}
+	return nil, errors.New("there is none")
+}
+
 func convert(t *testing.T, spec string) (App, []*v1alpha1.Error) {
 	t.Helper()
 	documents := v1alpha1.Decode("apps.yaml", []byte(start+spec))
@@ -50,7 +60,7 @@ func convert(t *testing.T, spec string) (App, []*v1alpha1.Error) {
 		t.Fatalf("%+v", documents)
 	}
 	hasher := keystore.NewHasher(keystore.Pepper{ID: "p1", Secret: "0123456789abcdef"})
-	return FromResource(documents[0].App, documents[0].Origin, readFile, hasher)
+	return FromResource(documents[0].App, documents[0].Origin, Reader{readFile, readSecret}, hasher)
 }
 
 func TestFromResource(t *testing.T) {
@@ -191,17 +201,34 @@ func TestFromResourceOfInvalid(t *testing.T) {
 		},
 		{
 			v1alpha1.AppCredential{Signing: &v1alpha1.SigningCredential{KeyID: "k"}},
-			"App /: spec.credentials[0].signing: it is not clear what the key is; give it exactly one of secret and publicKey",
+			"App /: spec.credentials[0].signing: it is not clear what the key is; give it exactly one of secret, secretRef and publicKey",
 		},
 		{
 			v1alpha1.AppCredential{Signing: &v1alpha1.SigningCredential{KeyID: "k", Secret: &v1alpha1.SecretSource{File: "plain"}, PublicKey: ed}},
-			"App /: spec.credentials[0].signing: it is not clear what the key is; give it exactly one of secret and publicKey",
+			"App /: spec.credentials[0].signing: it is not clear what the key is; give it exactly one of secret, secretRef and publicKey",
 		},
 	} {
 		r := &v1alpha1.App{Spec: v1alpha1.AppSpec{Credentials: []v1alpha1.AppCredential{tc.credential}}}
-		_, errs := FromResource(r, v1alpha1.Origin{}, func(string) ([]byte, error) { return nil, errors.New("unused") }, nil)
+		_, errs := FromResource(r, v1alpha1.Origin{}, Reader{}, nil)
 		if len(errs) != 1 || errs[0].Error() != tc.want {
 			t.Errorf("%v\nwant %s", v1alpha1.Errors(errs), tc.want)
+		}
+	}
+}
+
+func TestSecretReference(t *testing.T) {
+	for spec, want := range map[string]string{
+		"{name: acme, key: key}":                      "",
+		"{name: acme, key: base64, encoding: Base64}": "",
+		"{name: acme, key: gone}":                     "signing.secretRef: there is none; apply the Secret, or correct name and key",
+		"{name: acme, key: key, encoding: Base64}":    "signing.secretRef.encoding: the value of key in Secret acme is not base64; store standard base64",
+	} {
+		app, errs := convert(t, "spec: {credentials: [{name: signer, signing: {keyId: AK1, secretRef: "+spec+"}}]}\n")
+		switch {
+		case want != "" && (len(errs) != 1 || !strings.Contains(errs[0].Error(), want)):
+			t.Errorf("%s: got %v, want …%s…", spec, errs, want)
+		case want == "" && (len(errs) > 0 || app.Credentials[0].Signing.Secret != "canary-0123456789"):
+			t.Errorf("%s: got %v, %v", spec, app.Credentials, errs)
 		}
 	}
 }

@@ -47,12 +47,14 @@ type APIKeyCredential struct {
 	Digest string `json:"digest"`
 }
 
-// SigningCredential is a key that requests are signed with: exactly one of Secret and PublicKey.
+// SigningCredential is a key that requests are signed with: exactly one of Secret, SecretRef and PublicKey.
 type SigningCredential struct {
 	// KeyID is what the signature's keyid names.
 	KeyID string `json:"keyId"`
 	// Secret is the HMAC key.
 	Secret *SecretSource `json:"secret,omitempty"`
+	// SecretRef is the HMAC key in a Secret of Kubernetes.
+	SecretRef *SecretReference `json:"secretRef,omitempty"`
 	// PublicKey is PEM (PUBLIC KEY, RSA PUBLIC KEY, CERTIFICATE) or a JWK in JSON.
 	PublicKey string `json:"publicKey,omitempty"`
 	// Algorithm, if set, is the only one that verifies with this key.

@@ -130,6 +130,9 @@ func (a *App) SetDefaults() {
 		}
 		if c.Signing != nil {
 			c.Signing.Secret.setDefaults()
+			if ref := c.Signing.SecretRef; ref != nil {
+				setDefault(&ref.Encoding, SecretText)
+			}
 		}
 	}
 }

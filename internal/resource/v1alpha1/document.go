@@ -16,7 +16,7 @@ const MaxDocument = 1 << 20
 
 // Document is one YAML document of a file.
 //
-// Without Err exactly one of Scheme, Policy and App is set, with its defaults and validated. With Err the names say as
+// Without Err exactly one of Scheme, Policy, App and Secret is set, with its defaults and validated. With Err the names say as
 // much as could be read, and Policy holds what is needed to deny the policy's routes: its metadata, those of its hosts
 // that are valid, and the names and matches of its rules. A condition of a match that is not valid is left out, so that
 // the match is wider than it was meant to be, never narrower. It is nil if no host could be read.
@@ -32,6 +32,7 @@ type Document struct {
 	Scheme *AuthScheme
 	Policy *AuthPolicy
 	App    *App
+	Secret *Secret
 
 	Err error // an Errors
 }
@@ -94,7 +95,7 @@ func each(n int, f func(int)) {
 	all.Wait()
 }
 
-// object is what the three kinds have in common.
+// object is what the kinds have in common.
 type object interface {
 	SetDefaults()
 	Validate() Errors
@@ -130,6 +131,9 @@ func decode(o Origin, root *yaml.Node) Document {
 	case KindApp:
 		doc.App = new(App)
 		target = doc.App
+	case KindSecret:
+		doc.Secret = new(Secret)
+		target = doc.Secret
 	default:
 		doc.Err = Errors{d.unknownKind(doc.Kind)}
 		return doc
@@ -139,7 +143,7 @@ func decode(o Origin, root *yaml.Node) Document {
 	d.merge(target.Validate())
 	slices.SortStableFunc(d.errs, func(a, b *Error) int { return a.Line - b.Line })
 	if doc.Err = d.errs.err(); doc.Err != nil {
-		doc.Scheme, doc.App = nil, nil
+		doc.Scheme, doc.App, doc.Secret = nil, nil, nil
 		if doc.Policy != nil {
 			doc.Policy = doc.Policy.routes()
 		}

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestSecretSourceDecode(t *testing.T) {
+func TestSecretEncoding(t *testing.T) {
 	for _, tc := range []struct {
 		encoding   SecretEncoding
 		text, want string
@@ -23,7 +23,7 @@ func TestSecretSourceDecode(t *testing.T) {
 		{SecretBase64, "c2VjcmV=", "", errNotBase64},
 		{SecretBase64, "c2-_", "", errNotBase64},
 	} {
-		got, err := (&SecretSource{Encoding: tc.encoding}).Decode([]byte(tc.text))
+		got, err := tc.encoding.Decode([]byte(tc.text))
 		if string(got) != tc.want || !errors.Is(err, tc.err) {
 			t.Errorf("%s %q: got %q, %v; want %q, %v", tc.encoding, tc.text, got, err, tc.want, tc.err)
 		}

@@ -98,9 +98,12 @@ func (c *checker) signing(at path, s *SigningCredential) {
 	if s.KeyID == "" || len(s.KeyID) > 256 || !isPrintable(s.KeyID) {
 		c.errorf(at.dot("keyId"), "use up to 256 printable ASCII characters", "is not a key id")
 	}
-	c.oneOf(at, choice{"secret", s.Secret != nil}, choice{"publicKey", s.PublicKey != ""})
+	c.oneOf(at, choice{"secret", s.Secret != nil}, choice{"secretRef", s.SecretRef != nil}, choice{"publicKey", s.PublicKey != ""})
 	if s.Secret != nil {
 		c.secret(at.dot("secret"), s.Secret)
+	}
+	if s.SecretRef != nil {
+		c.secretReference(at.dot("secretRef"), s.SecretRef)
 	}
 	if strings.Contains(s.PublicKey, "PRIVATE KEY") {
 		c.errorf(at.dot("publicKey"), "put the public key here, and replace the pair: its private key has been written down", "is a private key")
@@ -113,9 +116,9 @@ func (c *checker) signing(at path, s *SigningCredential) {
 		c.errorf(at.dot("algorithm"), "use one of "+strings.Join(known, ", "), "%s is not a signature algorithm", quote(s.Algorithm))
 	}
 	switch isHMAC := strings.HasPrefix(s.Algorithm, "hmac-"); {
-	case isHMAC && s.Secret == nil && s.PublicKey != "":
+	case isHMAC && s.PublicKey != "":
 		c.errorf(at.dot("algorithm"), "leave it out, or use a secret", "%s does not verify with a public key", s.Algorithm)
-	case !isHMAC && s.Secret != nil:
+	case !isHMAC && s.PublicKey == "":
 		c.errorf(at.dot("algorithm"), "leave it out, or use a public key", "%s does not verify with a secret", quote(s.Algorithm))
 	}
 }

@@ -1,0 +1,52 @@
+package server
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"slices"
+
+	"github.com/postern-auth/postern/internal/resource/v1alpha1"
+)
+
+// secrets are the Secrets of a snapshot, by "namespace/name".
+type secrets map[string]*v1alpha1.Secret
+
+func newSecrets(docs []*v1alpha1.Document) secrets {
+	all := make(secrets, len(docs))
+	for _, doc := range docs {
+		if doc.Secret != nil {
+			all[doc.Namespace+"/"+doc.Name] = doc.Secret
+		}
+	}
+	return all
+}
+
+// secretKey names a value of a Secret.
+type secretKey struct{ namespace, name, key string }
+
+// readSecret is a value as it was when a resource that names it was compiled.
+type readSecret struct {
+	secretKey
+
+	sum [sha256.Size]byte // of nothing if it could not be read
+}
+
+func (all secrets) read(k secretKey) ([]byte, error) {
+	secret := all[k.namespace+"/"+k.name]
+	if secret == nil {
+		return nil, fmt.Errorf("there is no usable Secret %s/%s", k.namespace, k.name)
+	}
+	value, ok := secret.Value(k.key)
+	if !ok {
+		return nil, fmt.Errorf("the Secret %s/%s has no value %q", k.namespace, k.name, k.key)
+	}
+	return value, nil
+}
+
+// unchanged reports whether all the values are still what they were.
+func (all secrets) unchanged(list []readSecret) bool {
+	return !slices.ContainsFunc(list, func(r readSecret) bool {
+		value, _ := all.read(r.secretKey)
+		return sha256.Sum256(value) != r.sum
+	})
+}
