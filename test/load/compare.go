@@ -63,7 +63,7 @@ const (
 
 	// A heap that still grows makes the kernel hand out a page with nearly every check, which a server that has run for
 	// a minute never sees again.
-	warm      = 0.05 // page faults a check that are left when the heap has found its size
+	warm      = 0.3 // page faults a check; half of that stays, for the collector gives pages back and takes them again
 	coldSlice = 500 * time.Millisecond
 	coldest   = 90 * time.Second // three times the live heap of a million keys are filled by then
 )
