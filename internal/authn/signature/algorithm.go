@@ -85,6 +85,9 @@ func accept(names []string, known []*algorithm) ([]*algorithm, error) {
 		}
 		accepted = append(accepted, a)
 	}
+	if len(accepted) == 0 {
+		return nil, errors.New("algorithms: is empty; name at least one")
+	}
 	return accepted, nil
 }
 

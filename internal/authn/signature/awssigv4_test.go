@@ -256,7 +256,7 @@ func TestSigV4Explain(t *testing.T) {
 func TestSigV4UnknownKey(t *testing.T) {
 	s, w := newAWSScheme(t, nil), newWork()
 	defer w.release()
-	if err := s.candidates(nil, w); !errors.Is(err, errUnknown) || len(w.keys) != 1 || w.keys[0].key != s.dummy || w.keys[0].algorithm != s.algorithms[0] {
+	if err := s.candidates(nil, w); !errors.Is(err, errUnknown) || len(w.keys) != 1 || !w.keys[0].dummy || w.keys[0].algorithm != s.accepted[0] {
 		t.Errorf("got %v, tries %v", err, w.keys)
 	}
 }

@@ -8,7 +8,8 @@
 //  2. time: created is there, neither in the future nor too old, and expires has not passed;
 //  3. base: the profile builds what was signed from the request as it arrived (profile.base);
 //  4. key: every key with the claimed id whose App the scheme accepts, each with the one algorithm that fits it;
-//  5. proof: one of the keys verifies the base. An unknown id costs a check against a secret nobody has;
+//  5. proof: one of the keys verifies the base. An unknown id costs a check against a key nobody has, of the algorithm
+//     that the signature names, or else of the first that the scheme accepts;
 //  6. coverage: all that the scheme requires was signed;
 //  7. body: the bytes are those that were signed, and all of them were there to look at;
 //  8. replay: the same signed bytes, or the same nonce, have not been accepted before. It comes last, so that only a

@@ -2,7 +2,6 @@ package signature
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"strings"
@@ -31,7 +30,7 @@ type scheme struct {
 	apps     keystore.AppSelector
 	store    keystore.Store
 	replay   replay.Memory // nil: replays are allowed
-	dummy    *keystore.Key
+	dummies  []candidate   // one for each of accepted
 
 	namespace string
 	clockSkew time.Duration
@@ -56,7 +55,6 @@ func New(spec *v1alpha1.SignatureScheme, opts Options) (authz.Authenticator, err
 		format:    f,
 		apps:      keystore.NewAppSelector(spec.Apps.Namespaces, spec.Apps.MatchLabels, opts.Namespace),
 		store:     opts.Store,
-		dummy:     newDummy(),
 		namespace: opts.Namespace,
 		app:       spec.App,
 		clockSkew: spec.ClockSkew.Duration,
@@ -71,6 +69,7 @@ func New(spec *v1alpha1.SignatureScheme, opts Options) (authz.Authenticator, err
 	if s.accepted, err = accept(spec.Algorithms, f.algorithms); err != nil {
 		return nil, err
 	}
+	s.dummies = newDummies(s.accepted)
 	if spec.Replay != v1alpha1.ReplayAllow {
 		if opts.Replay == nil {
 			return nil, errors.New("replay: there is no memory of accepted signatures; configure one or set replay: Allow")
@@ -78,12 +77,6 @@ func New(spec *v1alpha1.SignatureScheme, opts Options) (authz.Authenticator, err
 		s.replay = opts.Replay
 	}
 	return s, nil
-}
-
-// newDummy makes the key that is tried when no real one can be, so that an unknown key id costs what a wrong signature
-// does. Its secret exists nowhere else.
-func newDummy() *keystore.Key {
-	return &keystore.Key{Signing: &keystore.SigningKey{Secret: authz.Secret(rand.Text())}}
 }
 
 // Extract finds the one signature that counts. The Credential is empty, for a signature has parts in many places and is

@@ -132,15 +132,38 @@ func TestUnknownKeyCostsTheSame(t *testing.T) {
 		if len(w.keys) != 1 || w.keys[0].algorithm.name != "hmac-sha256" {
 			t.Errorf("%s: tries %v", id, w.keys)
 		}
-		if (w.keys[0].key == s.dummy) == errors.Is(want, errWrong) {
+		if w.keys[0].dummy == errors.Is(want, errWrong) {
 			t.Errorf("%s: tries %v", id, w.keys[0].key)
 		}
 		w.release()
 	}
 	q := order(t)
-	q.KeyID, q.Key = "nobody", s.dummy.Signing.Secret
+	q.KeyID, q.Key = "nobody", dummySecret
 	p, err := check(s, signed(t, q))
 	wantRefused(t, p, err, authz.ReasonUnknownKey, "no signing key")
+}
+
+// TestUnknownKeyOfEachKind tries the algorithm that the signature names, or the first that the scheme accepts.
+func TestUnknownKeyOfEachKind(t *testing.T) {
+	for _, a := range rfc9421Algorithms {
+		s := newScheme(t, keys{}, nil)
+		w := newWork()
+		w.claim.algorithm = a.name
+		if err := s.candidates(nil, w); !errors.Is(err, errUnknown) || len(w.keys) != 1 || w.keys[0].algorithm != a || !w.keys[0].dummy {
+			t.Errorf("%s named: %v, tries %v", a.name, err, w.keys)
+		}
+		w.release()
+		s = newScheme(t, keys{}, func(spec *v1alpha1.SignatureScheme, _ *Options) { spec.Algorithms = []string{a.name} })
+		w = newWork()
+		if err := s.candidates(nil, w); !errors.Is(err, errUnknown) || len(w.keys) != 1 || w.keys[0].algorithm != a || !w.keys[0].dummy {
+			t.Errorf("%s alone accepted: %v, tries %v", a.name, err, w.keys)
+		}
+		// The key must get as far as the mathematics; a wrong signature of the right length does.
+		if a.verifies(w.keys[0].key.Signing, []byte("base"), &claim{signature: make([]byte, 256)}) {
+			t.Errorf("%s: the dummy verifies", a.name)
+		}
+		w.release()
+	}
 }
 
 // TestTimesOfTheSpec follows clockSkew and maxAge where they are set.

@@ -62,6 +62,7 @@ func (s *scheme) checkTimes(now time.Time, c *claim) error {
 type candidate struct {
 	key       *keystore.Key
 	algorithm *algorithm
+	dummy     bool // it can never be the one
 }
 
 // prove returns the key that verifies the claim. Nothing it does before the answer depends on whether the key id is
@@ -82,7 +83,7 @@ func (s *scheme) prove(ctx context.Context, r *authz.Request, w *work) (*keystor
 			return nil, authz.Fail(authz.ReasonBadSignature, err)
 		}
 		for _, k := range w.keys {
-			if !k.algorithm.verifies(k.key.Signing, w.base, c) || k.key == s.dummy {
+			if !k.algorithm.verifies(k.key.Signing, w.base, c) || k.dummy {
 				continue
 			}
 			if err := k.key.Check(r.Now); err != nil {
@@ -118,12 +119,12 @@ func (s *scheme) candidates(keys []*keystore.Key, w *work) error {
 			refusal = errAlgorithm
 			continue
 		}
-		w.keys = append(w.keys, candidate{k, a})
+		w.keys = append(w.keys, candidate{key: k, algorithm: a})
 	}
 	if len(w.keys) > 0 {
 		return errWrong
 	}
-	w.keys = append(w.keys, candidate{s.dummy, algorithmFor(s.dummy.Signing, "", s.algorithms)})
+	w.keys = append(w.keys, s.dummyFor(w.claim.algorithm))
 	return refusal
 }
 
