@@ -158,7 +158,7 @@ func statedPayload(r *authz.Request) (hash string, count int) {
 			count++
 		}
 	}
-	return strings.Trim(hash, " \t"), count
+	return trim(hash), count
 }
 
 // bindsBody: without a stated hash the base holds the hash of the body, but for presigned URLs of S3.

@@ -291,7 +291,7 @@ func (p *awsSigV4) appendField(buf []byte, r *authz.Request, name string) ([]byt
 }
 
 func appendCollapsed(buf []byte, value string) []byte {
-	value = strings.Trim(value, " \t")
+	value = trim(value)
 	for i := range len(value) {
 		switch blank := value[i] == ' ' || value[i] == '\t'; {
 		case !blank:

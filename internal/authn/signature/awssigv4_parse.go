@@ -46,7 +46,7 @@ func (a *sigV4Parts) readAuthorization(r *authz.Request) error {
 			continue
 		}
 		lines++
-		value = strings.Trim(r.Headers[i].Value, " \t")
+		value = trim(r.Headers[i].Value)
 		for part := range strings.SplitSeq(value, ",") {
 			if isAWS4(strings.TrimLeft(part, " \t")) {
 				ours++
@@ -62,7 +62,7 @@ func (a *sigV4Parts) readAuthorization(r *authz.Request) error {
 	var rest string
 	a.algorithm, rest, _ = strings.Cut(value, " ")
 	for part := range strings.SplitSeq(rest, ",") {
-		name, value, _ := strings.Cut(strings.Trim(part, " \t"), "=")
+		name, value, _ := strings.Cut(trim(part), "=")
 		switch field := a.part(name); {
 		case strings.Contains(name, " "): // another scheme's word, and the space after it
 			return errSigV4Several
@@ -110,8 +110,10 @@ func (a *sigV4Parts) readQuery(query string) error {
 		field := a.param(name)
 		switch {
 		case field == nil:
-			plain, _ := url.PathUnescape(name)
-			encoded = encoded || a.param(plain) != nil
+			if strings.IndexByte(name, '%') >= 0 {
+				plain, _ := url.PathUnescape(name)
+				encoded = encoded || a.param(plain) != nil
+			}
 			continue
 		case *field != "":
 			return errSigV4Twice
@@ -184,7 +186,7 @@ func (c *claim) setSigV4Times(r *authz.Request, a sigV4Parts) error {
 		} else if n > 1 {
 			return errSigV4Twice
 		}
-		text = strings.Trim(text, " \t")
+		text = trim(text)
 	}
 	var err error
 	if c.created, err = time.Parse(sigV4Time, text); err != nil || len(text) != len(sigV4Time) {
@@ -205,7 +207,7 @@ func (c *claim) setSigV4Times(r *authz.Request, a sigV4Parts) error {
 // setHTTPDate reads the time from Date, for requests without X-Amz-Date.
 func (c *claim) setHTTPDate(r *authz.Request) error {
 	text, n := r.Header("date")
-	text = strings.Trim(text, " \t")
+	text = trim(text)
 	if zoned, ok := strings.CutSuffix(text, "-0000"); ok {
 		text = zoned + "GMT" // as botocore writes it
 	}

@@ -221,7 +221,7 @@ func (o origin) appendField(buf []byte, r *authz.Request, k *component, respace 
 		if lines++; lines > 1 {
 			buf = append(buf, ", "...)
 		}
-		value := strings.Trim(r.Headers[i].Value, " \t")
+		value := trim(r.Headers[i].Value)
 		if k.flags&flagBS != 0 {
 			buf = append(buf, ':')
 			buf = base64.StdEncoding.AppendEncode(buf, []byte(value))

@@ -115,7 +115,7 @@ func checkDigest(r *authz.Request, body []byte) error {
 			continue
 		}
 		for item := range strings.SplitSeq(r.Headers[i].Value, ",") {
-			name, text, ok := strings.Cut(strings.Trim(item, " \t"), "=")
+			name, text, ok := strings.Cut(trim(item), "=")
 			name = strings.ToLower(name)
 			if !ok || seen.add(name) != nil {
 				return oldDigests.syntax

@@ -49,7 +49,7 @@ func findListing(r *authz.Request, field, word string) (text string, found bool,
 			continue
 		}
 		lines++
-		v := strings.Trim(r.Headers[i].Value, " \t")
+		v := trim(r.Headers[i].Value)
 		if len(v) >= len(word) && strings.EqualFold(v[:len(word)], word) && (len(v) == len(word) || v[len(word)] == ' ') {
 			text, found = v[len(word):], true
 		}
@@ -69,7 +69,7 @@ func findListing(r *authz.Request, field, word string) (text string, found bool,
 func (l *listing) read(text, keyID string) error {
 	for more := true; more; {
 		name, rest, ok := strings.Cut(text, "=")
-		name = strings.Trim(name, " \t")
+		name = trim(name)
 		if !ok || name == "" || strings.ContainsAny(name, " \t,\"") {
 			return errListingSyntax
 		}
@@ -201,7 +201,7 @@ func fieldTime(r *authz.Request, name string) (time.Time, error) {
 	if n == 0 {
 		return time.Time{}, nil
 	}
-	at, err := http.ParseTime(strings.Trim(text, " \t"))
+	at, err := http.ParseTime(trim(text))
 	if n > 1 || err != nil {
 		return time.Time{}, errDate
 	}

@@ -29,7 +29,7 @@ type scanner struct {
 }
 
 // line starts on another field line. Blanks around a value are not part of it (RFC 9110 section 5.5).
-func (s *scanner) line(text string) { s.text, s.at = strings.Trim(text, " \t"), 0 }
+func (s *scanner) line(text string) { s.text, s.at = trim(text), 0 }
 
 func (s *scanner) done() bool { return s.at >= len(s.text) }
 

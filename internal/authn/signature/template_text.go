@@ -300,7 +300,7 @@ func insertField(_ origin, r *authz.Request, header string, buf []byte) ([]byte,
 	case 0:
 		return buf, errAbsent
 	case 1:
-		return append(buf, strings.Trim(value, " \t")...), nil
+		return append(buf, trim(value)...), nil
 	default:
 		return buf, errCoveredTwice
 	}

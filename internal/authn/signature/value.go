@@ -230,3 +230,14 @@ func unhex(c byte) byte {
 		return c - 'A' + 10
 	}
 }
+
+// trim returns a field's value without the blanks around it. Nearly every value has none, which strings.Trim takes long
+// to find out.
+func trim(value string) string {
+	if value == "" || !isBlank(value[0]) && !isBlank(value[len(value)-1]) {
+		return value
+	}
+	return strings.Trim(value, " \t")
+}
+
+func isBlank(c byte) bool { return c == ' ' || c == '\t' }

@@ -81,7 +81,7 @@ func oneField(r *authz.Request, name string) (value string, found bool, err erro
 	case len(value) > maxFieldBytes:
 		return "", true, errFieldsLarge
 	default:
-		return strings.Trim(value, " \t"), n > 0, nil
+		return trim(value), n > 0, nil
 	}
 }
 
@@ -131,13 +131,25 @@ func appendHexSum(dst []byte, text string) ([]byte, error) {
 	if len(text) != 2*sha256.Size {
 		return dst, errHexSignature
 	}
-	for i := range len(text) {
-		if !isDigit(text[i]) && (text[i] < 'a' || text[i] > 'f') {
-			return dst, errHexSignature
-		}
-	}
+	var wrong byte
 	for i := 0; i < len(text); i += 2 {
-		dst = append(dst, unhex(text[i])<<4|unhex(text[i+1]))
+		high, low := lowerHex[text[i]], lowerHex[text[i+1]]
+		wrong |= high | low
+		dst = append(dst, high<<4|low&0xf)
+	}
+	if wrong > 0xf {
+		return dst, errHexSignature
 	}
 	return dst, nil
 }
+
+// lowerHex maps lower-case hexadecimal digits to what they stand for, and every other byte to more.
+var lowerHex = func() (table [256]byte) {
+	for i := range table {
+		table[i] = 0xff
+	}
+	for value, digit := range []byte("0123456789abcdef") {
+		table[digit] = byte(value)
+	}
+	return table
+}()

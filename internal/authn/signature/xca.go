@@ -148,7 +148,7 @@ type xCaFields struct {
 func (f *xCaFields) value(name string) string {
 	value, n := f.Header(name)
 	f.repeated = f.repeated || n > 1 || strings.IndexByte(value, ',') >= 0
-	return strings.Trim(value, " \t")
+	return trim(value)
 }
 
 func xCaBytes(r *authz.Request) (n int) {
@@ -185,7 +185,7 @@ func parseListed(r *authz.Request, c *claim) error {
 		if entries++; entries > maxComponents {
 			return errComponents
 		}
-		spelled = strings.Trim(spelled, " \t")
+		spelled = trim(spelled)
 		name := fieldName(r, spelled)
 		switch {
 		case spelled == "", name == xCaSignature, name == xCaListed, slices.Contains(xCaFixed, name):
@@ -261,7 +261,7 @@ func (p *xCa) appendValue(buf []byte, r *authz.Request, name string) ([]byte, er
 		}
 	}
 	start := len(buf)
-	buf = append(buf, strings.Trim(value, " \t")...)
+	buf = append(buf, trim(value)...)
 	if !isText(buf[start:]) {
 		return buf, fmt.Errorf("%s: %w", name, errBytes)
 	}
@@ -281,7 +281,7 @@ func (p *xCa) checkBody(r *authz.Request, body []byte) error {
 
 func claimedMD5(r *authz.Request) string {
 	value, _ := r.Header("content-md5")
-	return strings.Trim(value, " \t")
+	return trim(value)
 }
 
 func contentMD5(body []byte) string {
