@@ -68,7 +68,7 @@ const (
 	coldest   = 90 * time.Second // three times the live heap of a million keys are filled by then
 )
 
-// warmUp asks until caches are full and the heap has found its size, for one slice at least.
+// warmUp asks until caches are full and the heap has found its size, for five times atLeast.
 func (r *runner) warmUp(ctx context.Context, atLeast time.Duration) error {
 	for begin := time.Now(); ; {
 		before, err := pageFaults(r.target.PID())
@@ -84,7 +84,8 @@ func (r *runner) warmUp(ctx context.Context, atLeast time.Duration) error {
 		}
 		checks := r.checks
 		r.take()
-		if float64(after-before) < warm*float64(checks) || time.Since(begin) > min(coldest, 45*atLeast) {
+		took := time.Since(begin)
+		if took > 5*atLeast && float64(after-before) < warm*float64(checks) || took > min(coldest, 45*atLeast) {
 			return nil
 		}
 	}
