@@ -165,6 +165,40 @@ func (u *until) First(_ context.Context, _ [32]byte, _, at time.Time) (bool, err
 	return true, nil
 }
 
+// TestEarliest says since when a memory must have been there: a signature that says when it was made cannot have been
+// accepted much earlier, one that does not can have been for as long as it is remembered.
+func TestEarliest(t *testing.T) {
+	var asked earliest
+	spy := func(_ *v1alpha1.SignatureScheme, o *Options) { o.Replay = &asked }
+	if _, err := check(newScheme(t, rfcKeys(t), spy), signed(t, order(t))); err != nil {
+		t.Fatal(err)
+	}
+	if want := created.Add(-time.Minute); !time.Time(asked).Equal(want) {
+		t.Errorf("rfc9421: since %v, want %v", time.Time(asked), want)
+	}
+	store := keys{}
+	store.add("rfc", &keystore.SigningKey{ID: "hook", Secret: sharedSecret(t)})
+	s := newScheme(t, store, func(spec *v1alpha1.SignatureScheme, o *Options) {
+		spec.Profile, spec.App = v1alpha1.ProfileGitHub, "hook"
+		spy(spec, o)
+	})
+	q := order(t)
+	q.Profile = v1alpha1.ProfileGitHub
+	if _, err := check(s, signed(t, q)); err != nil {
+		t.Fatal(err)
+	}
+	if want := now.Add(-24 * time.Hour); !time.Time(asked).Equal(want) {
+		t.Errorf("github: since %v, want %v", time.Time(asked), want)
+	}
+}
+
+type earliest time.Time
+
+func (e *earliest) First(_ context.Context, _ [32]byte, since, _ time.Time) (bool, error) {
+	*e = earliest(since)
+	return true, nil
+}
+
 // TestConcurrentReplay sends the same request from many sides at once: one of them gets through.
 func TestConcurrentReplay(t *testing.T) {
 	s, q := newScheme(t, rfcKeys(t), nil), order(t)

@@ -205,8 +205,8 @@ func (s *scheme) checkFirst(ctx context.Context, r *authz.Request, key *keystore
 		return nil
 	}
 	c := &w.claim
-	// A signature without a time is as good as new when it is forgotten, so it is not asked how far the memory reaches back.
-	earliest, until := r.Now, r.Now.Add(s.maxAge)
+	// Without a time of its own the signature may have been accepted at any time before.
+	earliest, until := r.Now.Add(-s.maxAge), r.Now.Add(s.maxAge)
 	if !s.timeless {
 		earliest, until = c.created.Add(-s.clockSkew), c.created.Add(s.maxAge)
 	}
