@@ -80,6 +80,8 @@ type finding struct {
 	Field   string `json:"field,omitempty"`
 	Message string `json:"message"`
 	Remedy  string `json:"remedy,omitempty"`
+
+	Reason v1alpha1.Reason `json:"reason,omitempty"`
 }
 
 func newLintReport(r *server.Inspection) lintReport {

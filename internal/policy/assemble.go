@@ -129,8 +129,10 @@ func (c *Compiler) conflicted(h *host, twice conflict) *v1alpha1.Error {
 		whose = "the same policy"
 	}
 	doc := c.states[loser.policy.name].from
-	return doc.Origin.Errorf(doc.object(), twice.second.field, "change one of them or remove it",
+	e := doc.Origin.Errorf(doc.object(), twice.second.field, "change one of them or remove it",
 		"Conflicted: on %s, rule %s of %s has the same match; this one is ignored", h.pattern, winner.name, whose)
+	e.Reason = v1alpha1.ReasonConflicted
+	return e
 }
 
 func (c *Compiler) refuse(p *policy, h hostPattern) *v1alpha1.Error {
@@ -142,8 +144,10 @@ func (c *Compiler) refuse(p *policy, h hostPattern) *v1alpha1.Error {
 			break
 		}
 	}
-	return doc.Origin.Errorf(doc.object(), field, "grant it under hostGrants in the configuration, or name another host",
+	e := doc.Origin.Errorf(doc.object(), field, "grant it under hostGrants in the configuration, or name another host",
 		"namespace %s was not granted the host %s; the policy does not apply to it", p.namespace, h)
+	e.Reason = v1alpha1.ReasonNotGranted
+	return e
 }
 
 func compareErrors(a, b *v1alpha1.Error) int {

@@ -115,7 +115,11 @@ func (p *policy) deny(hosts bool) {
 }
 
 func (j *job) fail(field, remedy string, err error) {
-	j.errs = append(j.errs, j.doc.Origin.Errorf(j.doc.object(), field, remedy, "%v", err))
+	e := j.doc.Origin.Errorf(j.doc.object(), field, remedy, "%v", err)
+	if _, ok := errors.AsType[*missingScheme](err); ok {
+		e.Reason = v1alpha1.ReasonSchemeNotFound
+	}
+	j.errs = append(j.errs, e)
 }
 
 // at returns a report for fields inside of another.

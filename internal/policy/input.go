@@ -10,6 +10,8 @@ type Input struct {
 	Schemes map[string]*Scheme
 	// HostGrants, if there are any, list the only hosts that each namespace may name.
 	HostGrants []HostGrant
+	// Routes are those of the Gateway API, with the policies that are attached to them.
+	Routes []v1alpha1.Route
 	// SharedNamespace is where a scheme is looked for after the policy's own namespace; empty: nowhere else.
 	SharedNamespace string
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/postern-auth/postern/internal/authz"
 	"github.com/postern-auth/postern/internal/keystore"
+	"github.com/postern-auth/postern/internal/source"
 )
 
 // generation is a directory of which everything bears its name: the scheme's header, the App and the policy.
@@ -72,7 +73,7 @@ func TestReloadUnderLoad(t *testing.T) {
 		if err := os.Rename(i.dir+"~", i.dir); err != nil {
 			t.Fatal(err)
 		}
-		i.files.Watch() // look at once
+		i.files.Loaded(source.Result{}) // look at once
 	}
 	swap("a")
 	i.runUntilReady()

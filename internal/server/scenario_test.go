@@ -170,7 +170,7 @@ func (s *scenario) load(t *testing.T) *policy.Set {
 	t.Helper()
 	if s.schemes != nil {
 		s.write(t)
-		s.watched.Watch() // it looks at once
+		s.watched.Loaded(source.Result{}) // it looks at once
 	}
 	var snap source.Snapshot
 	select {

@@ -172,7 +172,7 @@ func (s *Server) load(snap source.Snapshot, stop context.CancelCauseFunc) {
 	s.tel.Health.OK("resources")
 	s.tel.SetRules(result.set.Rules())
 	s.engine.Swap(result.set)
-	s.files.Watch(result.files...)
+	s.files.Loaded(source.Result{Generation: snap.Generation, Errors: result.errors, Files: result.files})
 	s.parts.keySets.Retain(result.authenticators...)
 	s.log.Info("resources in force", "generation", snap.Generation, "documents", len(snap.Documents),
 		"errors", len(result.errors), "took", time.Since(began).String())

@@ -81,7 +81,7 @@ func TestReadiness(t *testing.T) {
 func TestBadStart(t *testing.T) {
 	for name, c := range map[string]struct{ file, want string }{
 		"decode": {strings.Replace(everybody, "hosts", "host", 1), `shop.yaml:5: AuthPolicy default/shop: spec.host: unknown field; did you mean hosts?
-shop.yaml:5: AuthPolicy default/shop: spec.hosts: is missing; add it`},
+shop.yaml:5: AuthPolicy default/shop: spec.hosts: is missing; name the hosts that the policy is for, or its targetRefs`},
 		"compile": {strings.Replace(everybody, "{}", "{login: []}", 1), `shop.yaml:5: AuthPolicy default/shop: spec.security[0].login: there is no usable AuthScheme "login" in namespace default or postern-system; create the AuthScheme or correct the name`},
 	} {
 		t.Run(name, func(t *testing.T) {

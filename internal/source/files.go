@@ -45,13 +45,13 @@ func ReadDir(dir string) (Snapshot, error) {
 	return Snapshot{Documents: t.snapshot()}, nil
 }
 
-// Watch names files that resources refer to, such as secrets, so that a change of one makes a Snapshot too. It replaces
-// what was named before. Those in the directory are watched anyway, unless they are hidden; for each of the others that
+// Loaded names the files that resources refer to, such as secrets, so that a change of one makes a Snapshot too. They
+// replace those named before. Those in the directory are watched anyway, unless they are hidden; for each of the others that
 // is new, one Snapshot is made at once, since it may have changed after its reader read it.
-func (f *Files) Watch(paths ...string) {
+func (f *Files) Loaded(r Result) {
 	f.mu.Lock()
 	f.other = nil
-	for _, p := range paths {
+	for _, p := range r.Files {
 		f.other = append(f.other, filepath.Clean(p))
 	}
 	f.mu.Unlock()
@@ -131,7 +131,7 @@ func (r *reader) read(deliver func(Snapshot)) time.Duration {
 	return next
 }
 
-// others lists the files that were named to Watch and are not in the directory's list.
+// others lists the files that were named to Loaded and are not in the directory's list.
 func (r *reader) others(list []found) []found {
 	r.files.mu.Lock()
 	paths := r.files.other

@@ -243,9 +243,9 @@ func TestOtherFiles(t *testing.T) {
 	write(t, inside, "2")
 	s.await("a=v1")
 
-	s.files.Watch(inside, outside, hidden, filepath.Join(elsewhere, "missing"))
+	s.files.Loaded(Result{Files: []string{inside, outside, hidden, filepath.Join(elsewhere, "missing")}})
 	s.await("a=v1") // they are new
-	s.files.Watch(inside, outside, hidden, filepath.Join(elsewhere, "missing"))
+	s.files.Loaded(Result{Files: []string{inside, outside, hidden, filepath.Join(elsewhere, "missing")}})
 	write(t, outside, "{{{ 2")
 	s.await("a=v1")
 	write(t, outside+".tmp", "{{{ 3")

@@ -13,12 +13,24 @@ type Snapshot struct {
 	// before are still there.
 	Documents []v1alpha1.Document
 
+	// Routes are those of the Gateway API that are known, attached to a policy or not.
+	Routes []v1alpha1.Route
+
 	// Generation counts the snapshots of a Files, from 1. It grows when any file changes, one that resources only refer
 	// to as well.
 	Generation uint64
 
 	// Err says why the directory could not be read. Documents are then those that were there before.
 	Err error
+}
+
+// Result is what came of a Snapshot.
+type Result struct {
+	Generation uint64
+	// Errors are everything that is wrong with its objects.
+	Errors v1alpha1.Errors
+	// Files are those that its objects refer to.
+	Files []string
 }
 
 // key names an object.

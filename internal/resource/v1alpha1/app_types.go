@@ -9,7 +9,8 @@ type App struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	Spec AppSpec `json:"spec"`
+	Spec   AppSpec `json:"spec"`
+	Status Status  `json:"status,omitzero"`
 }
 
 // AppSpec describes the App.

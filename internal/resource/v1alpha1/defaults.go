@@ -115,6 +115,10 @@ func (j *JWTScheme) setDefaults() {
 func (p *AuthPolicy) SetDefaults() {
 	defaultNamespace(&p.ObjectMeta)
 	setDefault(&p.Spec.Mode, ModeEnforce)
+	for i := range p.Spec.TargetRefs {
+		setDefault(&p.Spec.TargetRefs[i].Group, GatewayGroup)
+		setDefault(&p.Spec.TargetRefs[i].Namespace, p.Namespace)
+	}
 	if p.Spec.Identity == nil {
 		p.Spec.Identity = &Identity{Headers: DefaultIdentityHeaders()}
 	}

@@ -172,7 +172,7 @@ func TestValidateWithoutFile(t *testing.T) {
 	p := &v1alpha1.AuthPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "orders"}}
 	p.SetDefaults()
 	err := p.Validate()
-	const want = "AuthPolicy shop/orders: spec.hosts: is empty; name the hosts that the policy is for\n" +
+	const want = "AuthPolicy shop/orders: spec.hosts: is missing; name the hosts that the policy is for, or its targetRefs\n" +
 		"AuthPolicy shop/orders: spec.security: is missing; list the schemes that let a caller in, or [{}] for everybody"
 	if err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
@@ -246,6 +246,9 @@ func TestEveryTypeIsDecodable(t *testing.T) {
 			walk(path+"[]", typ.Elem())
 		case typ.Kind() == reflect.Struct:
 			for f := range typ.Fields() {
+				if f.Name == "Status" {
+					continue // never in a file
+				}
 				walk(path+"."+f.Name, f.Type)
 			}
 		default:

@@ -16,6 +16,7 @@ type Error struct {
 	Field   string // "spec.rules[1].match[0].path.regex"; empty for the object as a whole
 	Message string
 	Remedy  string
+	Reason  Reason // empty: the object is Invalid
 }
 
 // Error prints file:line: object: field: message; remedy. Parts that are not known are left out.

@@ -48,6 +48,9 @@ func fieldsOf(t reflect.Type) *fields {
 func (f *fields) add(t reflect.Type, index []int) {
 	for i := range t.NumField() {
 		name, options, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+		if name == "status" {
+			continue // the API server's alone
+		}
 		at := append(slices.Clone(index), i)
 		if name == "" {
 			f.add(t.Field(i).Type, at) // embedded

@@ -9,13 +9,16 @@ type AuthPolicy struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	Spec AuthPolicySpec `json:"spec"`
+	Spec   AuthPolicySpec   `json:"spec"`
+	Status AuthPolicyStatus `json:"status,omitzero"`
 }
 
-// AuthPolicySpec names hosts, what they require, and rules that refine it.
+// AuthPolicySpec names hosts or targets, what they require, and rules that refine it.
 type AuthPolicySpec struct {
 	// Hosts are names or wildcards such as *.example.com, which stands for one or more labels.
-	Hosts []string `json:"hosts"`
+	Hosts []string `json:"hosts,omitempty"`
+	// TargetRefs attach the policy to Gateways and routes of the Gateway API, instead of Hosts.
+	TargetRefs []TargetReference `json:"targetRefs,omitempty"`
 
 	// Requirements of the whole policy; a rule may set each again.
 	Requirements `json:",inline"`

@@ -9,7 +9,8 @@ type AuthScheme struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	Spec AuthSchemeSpec `json:"spec"`
+	Spec   AuthSchemeSpec `json:"spec"`
+	Status Status         `json:"status,omitzero"`
 }
 
 // AuthSchemeSpec holds exactly one of APIKey, Signature and JWT.

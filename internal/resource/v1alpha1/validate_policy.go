@@ -22,7 +22,11 @@ func (p *AuthPolicy) Validate() Errors {
 	const spec = path("spec")
 	c.typeMeta(p.TypeMeta)
 	c.metadata()
-	c.hosts(spec.dot("hosts"), p.Spec.Hosts)
+	if len(p.Spec.TargetRefs) == 0 {
+		c.hosts(spec.dot("hosts"), p.Spec.Hosts)
+	} else {
+		c.targetRefs(spec, &p.Spec)
+	}
 	oneWord(c, spec.dot("mode"), p.Spec.Mode, ModeEnforce, ModeShadow)
 	c.requirements(spec, &p.Spec.Requirements)
 	if len(p.Spec.Rules) == 0 && p.Spec.Security == nil {
@@ -51,7 +55,7 @@ func (p *AuthPolicy) Validate() Errors {
 
 func (c *checker) hosts(at path, hosts []string) {
 	if len(hosts) == 0 {
-		c.errorf(at, "name the hosts that the policy is for", "is empty")
+		c.errorf(at, "name the hosts that the policy is for, or its targetRefs", "is missing")
 	}
 	c.count(at, len(hosts), mostHosts)
 	seen := names{}

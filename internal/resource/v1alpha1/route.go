@@ -1,0 +1,46 @@
+package v1alpha1
+
+import "time"
+
+// Route is one rule of an HTTPRoute or GRPCRoute, as far as deciding needs it, with the policy that is attached to it.
+//
+// A request belongs to the Route whose host and match fit it best, by the Gateway API's rules of precedence; what other
+// policies say of its host counts only where no Route has a Policy for it.
+//
+// +kubebuilder:object:generate=false
+type Route struct {
+	Kind      string // HTTPRoute or GRPCRoute
+	Namespace string
+	Name      string
+	Created   time.Time // of the route: of two that fit equally well the older wins, then the first by namespace and name
+	Rule      int       // its place in the route: of two that fit equally well the first wins
+	Section   string    // the rule's name; empty: it has none
+
+	Hosts   []string // canonical names and wildcards, already cut down to what the route's listeners accept
+	Matches []RouteMatch
+
+	// Policy is the AuthPolicy in force for it, "namespace/name"; empty: none is attached.
+	Policy string
+}
+
+// RouteMatch holds when all of its fields hold.
+//
+// +kubebuilder:object:generate=false
+type RouteMatch struct {
+	Path    *PathMatch // exact, prefix or regex, never a template; nil: every path
+	Method  string     // empty: every method
+	Headers []RouteValueMatch
+	Query   []RouteValueMatch // query parameters
+}
+
+// RouteValueMatch is a header or query parameter with its value.
+//
+// +kubebuilder:object:generate=false
+type RouteValueMatch struct {
+	Name  string
+	Value string
+	Regex bool // Value is RE2 and matches the whole value
+}
+
+// Object returns the route as messages name it: "HTTPRoute shop/orders".
+func (r *Route) Object() string { return objectName(r.Kind, r.Namespace, r.Name) }
