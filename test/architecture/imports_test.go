@@ -26,12 +26,16 @@ var mayImport = map[string][]string{
 	"telemetry":             {"authz"},
 	"resource/v1alpha1":     {"authz"},
 	"source":                {"resource/v1alpha1"},
+	"kube":                  {"resource/v1alpha1", "source", "kube/", "keystore/kube"},
+	"kube/attach":           {"resource/v1alpha1"},
+	"kube/status":           {"resource/v1alpha1", "source", "kube/attach"},
 	"policy":                {"authz", "resource/v1alpha1", "policy/"},
 	"policy/expr":           {"authz"},
 	"extauthz":              {"authz"},
 	"keystore":              {"authz", "resource/v1alpha1"},
 	"keystore/cached":       {"authz", "cache", "keystore"},
 	"keystore/declared":     {"authz", "keystore", "resource/v1alpha1"},
+	"keystore/kube":         {"authz", "keystore", "resource/v1alpha1"},
 	"keystore/keystoretest": {"authz", "keystore"},
 	"authn/apikey":          {"authz", "keystore", "resource/v1alpha1"},
 	"authn/jwt":             {"authz", "cache", "resource/v1alpha1"},
@@ -51,7 +55,10 @@ var fences = map[string][]string{
 	"github.com/prometheus":                  {"internal/telemetry", "test/"},
 	"github.com/spf13/cobra":                 {"internal/cli"},
 	"github.com/fsnotify/fsnotify":           {"internal/source"},
-	"k8s.io":                                 {"internal/resource/v1alpha1", "internal/policy", "internal/keystore/declared", "internal/authn/", "internal/server", "internal/cli", "test/"},
+	"k8s.io":                                 {"internal/resource/v1alpha1", "internal/policy", "internal/keystore/declared", "internal/authn/", "internal/server", "internal/cli", "internal/kube", "internal/kube/", "internal/keystore/kube", "test/"},
+	"k8s.io/client-go":                       {"internal/kube", "internal/kube/", "internal/keystore/kube", "test/"},
+	"sigs.k8s.io/controller-runtime":         {"internal/kube", "internal/kube/", "test/"},
+	"sigs.k8s.io/gateway-api":                {"internal/kube", "internal/kube/", "test/"},
 }
 
 const maxLines = 400
