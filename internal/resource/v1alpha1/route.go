@@ -16,11 +16,23 @@ type Route struct {
 	Rule      int       // its place in the route: of two that fit equally well the first wins
 	Section   string    // the rule's name; empty: it has none
 
-	Hosts   []string // canonical names and wildcards, already cut down to what the route's listeners accept
-	Matches []RouteMatch
+	// Hosts are canonical names and wildcards, already cut down to what Listeners accept. "*" is every host, the least
+	// specific of all.
+	Hosts   []string
+	Matches []RouteMatch // alternatives; there is at least one
+
+	// Listeners are those that serve it on all of Hosts, each "namespace/gateway/listener", sorted. A request does not
+	// tell which listener it came through. So the Route that fits best is looked for on each listener by itself, and
+	// where those found on the most specific host do not agree in Policy, the request is refused: what is open on an
+	// internal Gateway must not open the same host on a public one.
+	Listeners []string
 
 	// Policy is the AuthPolicy in force for it, "namespace/name"; empty: none is attached.
 	Policy string
+
+	// Denied says why requests that fit are refused, whatever else they fit: a condition cannot be read, and Matches
+	// are what is left without it. Empty: nothing of that.
+	Denied string
 }
 
 // RouteMatch holds when all of its fields hold.
