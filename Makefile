@@ -18,11 +18,19 @@ demo: ## show Postern behind a real Envoy; ONCE=1 exits after the requests
 	@$(GO) run ./test/demo $(if $(ONCE),--once)
 
 .PHONY: test
-test: ## run every test with the race detector, through a real Envoy too
+test: ## run every test with the race detector, through a real Envoy and against a real Kubernetes API server
+	@echo "== a Kubernetes cluster, whose programs are built once"
+	$(GO) run ./test/kube/cluster --controllers -- kubectl get nodes
 	@echo "== unit tests, race detector on"
-	$(GO) test -race $$($(GO) list ./... | grep -v /test/e2e)
+	$(GO) test -race $$($(GO) list ./... | grep -v -e /test/e2e -e /test/kube)
+	@echo "== tests against a real Kubernetes API server"
+	$(GO) test -race -count=1 -timeout 20m ./test/kube/...
 	@echo "== end-to-end tests through Envoy"
 	$(GO) test -race -count=1 -timeout 20m ./test/e2e/...
+
+.PHONY: cluster
+cluster: ## start a Kubernetes API server, with a controller manager and a pretended node, until Ctrl-C
+	@$(GO) run ./test/kube/cluster --controllers
 
 .PHONY: bench
 bench: ## measure CPU per check against an always-yes server, and Go benchmarks of the hot path
