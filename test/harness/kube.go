@@ -7,11 +7,11 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"k8s.io/client-go/rest"
@@ -93,7 +93,7 @@ func (c *Cluster) RestartAPIServer(ctx context.Context) error {
 	c.APIServer, err = Start("kube-apiserver", c.tools.path(apiServer.name),
 		"--etcd-servers", "http://"+Loopback(c.ports.etcd),
 		"--bind-address", "127.0.0.1", "--advertise-address", "127.0.0.1", "--endpoint-reconciler-type", "none",
-		"--secure-port", fmt.Sprint(c.ports.api), "--cert-dir", c.dir,
+		"--secure-port", strconv.Itoa(c.ports.api), "--cert-dir", c.dir,
 		"--token-auth-file", c.path("tokens.csv"), "--anonymous-auth=false", "--authorization-mode", "RBAC",
 		"--service-account-issuer", "https://kubernetes.default.svc.cluster.local",
 		"--service-account-key-file", c.path("sa.key"), "--service-account-signing-key-file", c.path("sa.key"),

@@ -90,7 +90,7 @@ func (k kubeTools) ensure(ctx context.Context, programs ...built) error {
 }
 
 // once makes a file under a lock and lets it appear in one rename.
-func (k kubeTools) once(name string, make func(tmp string) error) error {
+func (k kubeTools) once(name string, write func(tmp string) error) error {
 	if _, err := os.Stat(k.path(name)); err == nil {
 		return nil
 	}
@@ -103,7 +103,7 @@ func (k kubeTools) once(name string, make func(tmp string) error) error {
 		return nil
 	}
 	tmp := k.path("." + name + ".tmp")
-	if err := make(tmp); err != nil {
+	if err := write(tmp); err != nil {
 		return err
 	}
 	return os.Rename(tmp, k.path(name))
