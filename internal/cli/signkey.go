@@ -87,13 +87,9 @@ func (f *signFlags) useApp(s *signing, resources *server.Inspection, name string
 	if app == nil {
 		return missing(resources, v1alpha1.KindApp, name)
 	}
-	var all, meant, secrets []*keystore.SigningKey
-	for i := range app.Credentials {
-		k := app.Credentials[i].Signing
-		if k == nil {
-			continue
-		}
-		all = append(all, k)
+	all := app.Signing()
+	var meant, secrets []*keystore.SigningKey
+	for _, k := range all {
 		if f.keyID == "" || f.keyID == k.ID {
 			meant = append(meant, k)
 			if k.Secret != "" {

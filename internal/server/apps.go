@@ -19,10 +19,9 @@ type apps struct {
 	clashes v1alpha1.Errors // what keeps some of them out of it
 }
 
-// app is an App and the Secrets that it was made of.
+// app is what became of an App, and the Secrets that it was made of.
 type app struct {
-	declared.App
-
+	keys    *declared.Keys
 	secrets []readSecret
 }
 
@@ -30,14 +29,17 @@ type app struct {
 // made again.
 func (a *apps) load(docs []*v1alpha1.Document, all secrets) (*declared.Store, v1alpha1.Errors) {
 	now, errs := a.states.update(docs, &maker[app]{
-		make: func(doc *v1alpha1.Document, read func(string) ([]byte, error)) (made app, errs v1alpha1.Errors) {
+		make: func(doc *v1alpha1.Document, read func(string) ([]byte, error)) (made app, _ v1alpha1.Errors) {
 			readOne := func(name, key string) ([]byte, error) {
 				k := secretKey{doc.Namespace, name, key}
 				value, err := all.read(k)
 				made.secrets = append(made.secrets, readSecret{k, sha256.Sum256(value)})
 				return value, err
 			}
-			made.App, errs = declared.FromResource(doc.App, doc.Origin, declared.Reader{File: read, Secret: readOne}, a.hasher)
+			parsed, errs := declared.FromResource(doc.App, doc.Origin, declared.Reader{File: read, Secret: readOne}, a.hasher)
+			if len(errs) == 0 {
+				made.keys, errs = declared.NewKeys(&parsed)
+			}
 			return made, errs
 		},
 		current:   func(app) bool { return true },
@@ -53,10 +55,10 @@ func (a *apps) load(docs []*v1alpha1.Document, all secrets) (*declared.Store, v1
 
 // index makes the store of all the Apps. Of two that clash the first by name stays.
 func (a *apps) index() {
-	all := make([]declared.App, 0, len(a.states))
+	all := make([]*declared.Keys, 0, len(a.states))
 	for _, name := range slices.Sorted(maps.Keys(a.states)) {
 		if s := a.states[name]; s.good != nil {
-			all = append(all, s.good.value.App)
+			all = append(all, s.good.value.keys)
 		}
 	}
 	a.store, a.clashes = declared.New(all)

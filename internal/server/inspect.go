@@ -92,10 +92,10 @@ func (i *Inspection) Scheme(name string) *v1alpha1.AuthScheme {
 	return nil
 }
 
-// App returns the App "namespace/name" with its keys, nil if there is none without errors.
-func (i *Inspection) App(name string) *declared.App {
+// App returns the keys of the App "namespace/name", nil if there is none without errors.
+func (i *Inspection) App(name string) *declared.Keys {
 	if s := i.loader.apps.states[name]; s != nil && s.good != nil {
-		return &s.good.value.App
+		return s.good.value.keys
 	}
 	return nil
 }

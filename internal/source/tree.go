@@ -165,7 +165,13 @@ func content(f found) ([]byte, error) {
 		return nil, err
 	}
 	defer func() { _ = in.Close() }()
-	return io.ReadAll(io.LimitReader(in, maxFile)) // it may have grown; then it is read again
+	// The documents keep what is read: no more room than it takes. It may have grown; then it is read again.
+	data := make([]byte, f.info.Size())
+	n, err := io.ReadFull(in, data)
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		err = nil
+	}
+	return data[:n], err
 }
 
 // isData reports whether a JSON file says nothing of a kind: it is then something that resources refer to, a JWK Set

@@ -93,12 +93,25 @@ func (s *counting) ByDigest(ctx context.Context, d keystore.Digest) (*keystore.K
 	return s.Store.ByDigest(ctx, d)
 }
 
-func open(t testing.TB, spec v1alpha1.APIKeyScheme) (authz.Authenticator, *counting) {
+func index(t testing.TB, apps []declared.App) *declared.Store {
 	t.Helper()
-	d, errs := declared.New(apps())
+	all := make([]*declared.Keys, len(apps))
+	for i := range apps {
+		var errs []*v1alpha1.Error
+		if all[i], errs = declared.NewKeys(&apps[i]); errs != nil {
+			t.Fatal(errs)
+		}
+	}
+	s, errs := declared.New(all)
 	if errs != nil {
 		t.Fatal(errs)
 	}
+	return s
+}
+
+func open(t testing.TB, spec v1alpha1.APIKeyScheme) (authz.Authenticator, *counting) {
+	t.Helper()
+	d := index(t, apps())
 	scheme := v1alpha1.AuthScheme{Spec: v1alpha1.AuthSchemeSpec{APIKey: &spec}}
 	scheme.Namespace = "shop"
 	scheme.SetDefaults()

@@ -78,10 +78,7 @@ func many(t testing.TB, n int, wrap func(keystore.Store) keystore.Store) (authz.
 		}
 		apps[i] = declared.App{App: keystore.App{Namespace: "shop", Name: fmt.Sprintf("app-%d", i)}, Credentials: []declared.Credential{c}}
 	}
-	d, errs := declared.New(apps)
-	if errs != nil {
-		t.Fatal(errs)
-	}
+	d := index(t, apps)
 	var s keystore.Store = d
 	if wrap != nil {
 		s = wrap(s)

@@ -1,7 +1,9 @@
 // Package declared is the keystore.Store of Apps that are written in resources: an immutable index, made anew when the
 // resources change. It is all in memory, so it never waits and never fails.
 //
-// [FromResource] turns an App resource into this package's plain App, reading secrets and keys; [New] indexes Apps.
+// An App goes through three steps: [FromResource] parses it, reading secrets and keys; [NewKeys] completes its keys;
+// [New] indexes the keys of all Apps. Stores share the Keys of Apps that have not changed, and nothing else of an App
+// need be kept.
 package declared
 
 import (
@@ -39,12 +41,12 @@ type Store struct {
 	peppers []string
 }
 
-// New indexes the Apps. An App or credential that clashes with one before it is left out and reported: the same App
-// twice, the same credential name twice in an App, the same digest anywhere, the same signing id in a namespace.
-func New(apps []App) (*Store, []*v1alpha1.Error) {
+// New indexes the keys of Apps. What clashes with something before it is left out and reported: the same App twice, the
+// same digest anywhere, the same signing id in a namespace.
+func New(apps []*Keys) (*Store, []*v1alpha1.Error) {
 	b := newBuilder(apps)
-	for i := range apps {
-		b.addApp(&apps[i])
+	for _, a := range apps {
+		b.add(a)
 	}
 	return b.store(), b.errs
 }

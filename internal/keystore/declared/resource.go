@@ -44,7 +44,7 @@ type converter struct {
 }
 
 func (c *converter) errorf(i int, name, remedy, format string, args ...any) {
-	c.errs = append(c.errs, c.app.Origin.Errorf(c.app.object(), field(i, name), remedy, format, args...))
+	c.errs = append(c.errs, c.app.Origin.Errorf(object(&c.app.App), field(i, name), remedy, format, args...))
 }
 
 func (c *converter) credential(i int, r *v1alpha1.AppCredential) Credential {

@@ -1,0 +1,80 @@
+package declared
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/postern-auth/postern/internal/authz"
+	"github.com/postern-auth/postern/internal/keystore"
+	"github.com/postern-auth/postern/internal/resource/v1alpha1"
+)
+
+// Keys are the credentials of one App, complete. There may be a million, so those of an App lie side by side.
+type Keys struct {
+	app    keystore.App
+	keys   []keystore.Key // one for each credential; without an App: it is left out
+	origin v1alpha1.Origin
+}
+
+// NewKeys completes the keys of an App. A credential that is neither an API key nor a signing key, or has the name of
+// one before it, is left out and reported.
+func NewKeys(a *App) (*Keys, []*v1alpha1.Error) {
+	all := &Keys{app: a.App, keys: make([]keystore.Key, len(a.Credentials)), origin: a.Origin}
+	principals := make([]authz.Principal, len(a.Credentials))
+	var names map[string]struct{}
+	if len(a.Credentials) > 1 {
+		names = make(map[string]struct{}, len(a.Credentials))
+	}
+	var errs []*v1alpha1.Error
+	for i := range a.Credentials {
+		c := &a.Credentials[i]
+		if _, taken := names[c.Name]; taken {
+			errs = append(errs, all.errorf(i, "name", "give each credential its own name",
+				"the name %q is taken; the first credential of that name counts", c.Name))
+			continue
+		}
+		if names != nil { // one credential needs none
+			names[c.Name] = struct{}{}
+		}
+		if c.Signing == nil && c.Digest == (keystore.Digest{}) {
+			errs = append(errs, all.errorf(i, "", "give it one", "the credential has neither an API key's digest nor a signing key"))
+			continue
+		}
+		k := &all.keys[i]
+		*k = keystore.Key{
+			Signing: c.Signing, Disabled: c.Disabled, NotBefore: c.NotBefore, ExpiresAt: c.ExpiresAt, Principal: &principals[i],
+		}
+		if c.Signing == nil {
+			k.Digest = c.Digest
+		}
+		k.Complete(&all.app, c.Name, c.Scopes)
+	}
+	return all, errs
+}
+
+// Signing returns the App's signing keys.
+func (a *Keys) Signing() []*keystore.SigningKey {
+	var signing []*keystore.SigningKey
+	for i := range a.keys {
+		if a.keys[i].Signing != nil {
+			signing = append(signing, a.keys[i].Signing)
+		}
+	}
+	return signing
+}
+
+// errorf says what is wrong with a field of a credential, or with the App if credential is negative.
+func (a *Keys) errorf(credential int, name, remedy, format string, args ...any) *v1alpha1.Error {
+	if credential >= 0 {
+		name = field(credential, name)
+	}
+	return a.origin.Errorf(object(&a.app), name, remedy, format, args...)
+}
+
+// object names the App in messages.
+func object(a *keystore.App) string { return "App " + a.Namespace + "/" + a.Name }
+
+// field names a credential's field as the resource does.
+func field(credential int, name string) string {
+	return strings.TrimSuffix(fmt.Sprintf("spec.credentials[%d].%s", credential, name), ".")
+}
