@@ -82,7 +82,7 @@ func startEnvoy(ctx context.Context, o EnvoyOptions) (*Envoy, error) {
 		return nil, err
 	}
 	e := &Envoy{Process: p, Address: Loopback(listener), admin: "http://" + Loopback(admin)}
-	return e, p.awaitReady(ctx, func() bool { return OK(ctx, e.admin+"/ready") })
+	return e, p.AwaitReady(ctx, func() bool { return OK(ctx, e.admin+"/ready") })
 }
 
 // Stat returns one of Envoy's counters or gauges.

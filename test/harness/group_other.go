@@ -2,7 +2,15 @@
 
 package harness
 
-import "syscall"
+import (
+	"os/exec"
+	"syscall"
+)
 
 // ownGroup makes the child lead a process group.
-func ownGroup() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
+func ownGroup(cmd *exec.Cmd) {
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	cmd.SysProcAttr.Setpgid = true
+}

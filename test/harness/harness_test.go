@@ -84,7 +84,7 @@ func TestAwaitReadyTellsWhy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = p.awaitReady(t.Context(), func() bool { return false })
+	err = p.AwaitReady(t.Context(), func() bool { return false })
 	if err == nil || !strings.Contains(err.Error(), "the reason") || p.ExitCode() != 3 {
 		t.Errorf("error %v, exit code %d", err, p.ExitCode())
 	}

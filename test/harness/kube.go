@@ -39,11 +39,8 @@ type clusterPorts struct{ etcd, peer, api int }
 // first time it builds what it needs, which takes minutes and is told on progress. When another process grabs a port
 // first it tries other ports. Stop ends the cluster; a cluster also ends with the process that started it.
 func StartCluster(ctx context.Context, dir string, progress io.Writer) (*Cluster, error) {
-	tools, err := newKubeTools(progress)
+	tools, err := clusterTools(ctx, progress)
 	if err != nil {
-		return nil, err
-	}
-	if err := errors.Join(tools.ensure(ctx, etcd, apiServer), tools.clients(ctx)); err != nil {
 		return nil, err
 	}
 	if dir, err = filepath.Abs(dir); err != nil {
@@ -60,6 +57,20 @@ func StartCluster(ctx context.Context, dir string, progress io.Writer) (*Cluster
 		}
 	}
 	return nil, err
+}
+
+// PrepareCluster builds what StartCluster runs, if it is not there yet: all that needs a network.
+func PrepareCluster(ctx context.Context, progress io.Writer) error {
+	_, err := clusterTools(ctx, progress)
+	return err
+}
+
+func clusterTools(ctx context.Context, progress io.Writer) (kubeTools, error) {
+	tools, err := newKubeTools(progress)
+	if err != nil {
+		return kubeTools{}, err
+	}
+	return tools, errors.Join(tools.ensure(ctx, etcd, apiServer), tools.clients(ctx))
 }
 
 func (c *Cluster) start(ctx context.Context) error {
@@ -81,7 +92,7 @@ func (c *Cluster) start(ctx context.Context) error {
 		return err
 	}
 	c.rest = append(c.rest, store)
-	if err := store.awaitReady(ctx, func() bool { return OK(ctx, client+"/readyz") }); err != nil {
+	if err := store.AwaitReady(ctx, func() bool { return OK(ctx, client+"/readyz") }); err != nil {
 		return err
 	}
 	return c.RestartAPIServer(ctx)
@@ -102,7 +113,7 @@ func (c *Cluster) RestartAPIServer(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.APIServer.awaitReady(ctx, func() bool { return c.ready(ctx) })
+	return c.APIServer.AwaitReady(ctx, func() bool { return c.ready(ctx) })
 }
 
 // ready asks the API server's own readiness check. The certificate is there once the API server has made it.

@@ -46,7 +46,7 @@ func (p *Postern) Restart(ctx context.Context) error {
 	if p.Process, err = Start("postern", p.bin, p.args...); err != nil {
 		return err
 	}
-	return p.awaitReady(ctx, func() bool { return OK(ctx, p.Ops+"/readyz") })
+	return p.AwaitReady(ctx, func() bool { return OK(ctx, p.Ops+"/readyz") })
 }
 
 // GeneratedKey is what `postern keys generate` prints.

@@ -22,9 +22,14 @@ type Process struct {
 
 // Start runs the binary.
 func Start(name, bin string, args ...string) (*Process, error) {
-	p := &Process{name: name, cmd: exec.Command(bin, args...), done: make(chan struct{})}
+	return StartCommand(name, exec.Command(bin, args...))
+}
+
+// StartCommand runs a command that has been made but not started, for more than arguments. Its output is taken.
+func StartCommand(name string, cmd *exec.Cmd) (*Process, error) {
+	p := &Process{name: name, cmd: cmd, done: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
-	p.cmd.SysProcAttr = ownGroup()
+	ownGroup(p.cmd)
 	if err := p.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("starting %s: %w", name, err)
 	}
@@ -92,8 +97,8 @@ func (p *Process) Tail() string {
 	return p.name + " wrote:\n" + strings.Join(lines[max(0, len(lines)-30):], "")
 }
 
-// awaitReady waits until ready reports true and fails early when the process ends.
-func (p *Process) awaitReady(ctx context.Context, ready func() bool) error {
+// AwaitReady waits until ready reports true and fails early when the process ends.
+func (p *Process) AwaitReady(ctx context.Context, ready func() bool) error {
 	err := Await(ctx, p.name+" is ready", func() bool { return p.Exited() || ready() })
 	if err == nil && p.Exited() {
 		err = fmt.Errorf("%s ended with exit code %d", p.name, p.ExitCode())

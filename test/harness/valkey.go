@@ -58,7 +58,7 @@ func (v *Valkey) Restart(ctx context.Context) error {
 	if v.Process, err = Start("valkey", v.bin, v.args...); err != nil {
 		return err
 	}
-	return v.awaitReady(ctx, func() bool { return v.answers(ctx) })
+	return v.AwaitReady(ctx, func() bool { return v.answers(ctx) })
 }
 
 // answers reports whether the server obeys commands, or would of somebody with a password.
