@@ -116,8 +116,8 @@ func (at *Location) each(r *Request, f func(string) error) error {
 		}
 		return nil
 	case at.Query != "":
-		return eachParam(r.Query, func(raw, value string) error {
-			if !paramNamed(raw, at.Query) {
+		return EachParam(r.Query, func(raw, value string) error {
+			if !ParamNamed(raw, at.Query) {
 				return nil
 			}
 			v, err := url.QueryUnescape(value)
@@ -188,8 +188,8 @@ func (c Credential) Strip(r *Request, m *Mutation) {
 		case at.Header != "":
 			m.RemoveHeader(at.Header)
 		case at.Query != "":
-			_ = eachParam(r.Query, func(raw, _ string) error {
-				if paramNamed(raw, at.Query) {
+			_ = EachParam(r.Query, func(raw, _ string) error {
+				if ParamNamed(raw, at.Query) {
 					m.RemoveParam(raw)
 				}
 				return nil
@@ -200,8 +200,8 @@ func (c Credential) Strip(r *Request, m *Mutation) {
 	}
 }
 
-// eachParam calls f with the name and value of each query parameter, both as sent.
-func eachParam(query string, f func(raw, value string) error) error {
+// EachParam calls f with the name and value of each query parameter, both as sent.
+func EachParam(query string, f func(raw, value string) error) error {
 	for query != "" {
 		var param string
 		param, query, _ = strings.Cut(query, "&")
@@ -213,8 +213,8 @@ func eachParam(query string, f func(raw, value string) error) error {
 	return nil
 }
 
-// paramNamed reports whether the query parameter's name, as sent, is an encoding of want.
-func paramNamed(raw, want string) bool {
+// ParamNamed reports whether the query parameter's name, as sent, is an encoding of want.
+func ParamNamed(raw, want string) bool {
 	if raw == want {
 		return true
 	}

@@ -17,6 +17,7 @@ const (
 	ReasonMalformedRequest
 	ReasonAmbiguousPath
 	ReasonAmbiguousHost
+	ReasonAmbiguousRoute // a header or parameter that routes match can be read in two ways
 	ReasonAmbiguousCredential
 
 	// No credential, or one that does not hold.
@@ -88,6 +89,7 @@ var reasons = [reasonCount]struct {
 	ReasonMalformedRequest:    {"malformed_request", ClassBadRequest},
 	ReasonAmbiguousPath:       {"ambiguous_path", ClassBadRequest},
 	ReasonAmbiguousHost:       {"ambiguous_host", ClassBadRequest},
+	ReasonAmbiguousRoute:      {"ambiguous_route", ClassBadRequest},
 	ReasonAmbiguousCredential: {"ambiguous_credential", ClassBadRequest},
 	ReasonNoCredential:        {"no_credential", ClassUnauthenticated},
 	ReasonMalformedCredential: {"malformed_credential", ClassUnauthenticated},

@@ -30,6 +30,13 @@ func printTrace(w io.Writer, d *authz.Decision, t *policy.Trace) error {
 		row("why", "%s", t.Decision.Detail)
 	}
 	row("request", "%s %s%s", t.Method, t.Host, t.Path)
+	if t.Route != "" {
+		how := "named by Envoy"
+		if t.RouteMatch != "" {
+			how = "by " + t.RouteMatch
+		}
+		row("route", "%s, %s", t.Route, how)
+	}
 	if t.Policy != "" {
 		row("policy", "%s, found by %s", t.Policy, t.FoundBy)
 		row("rule", "%s", strings.TrimSpace(t.Rule+"  "+t.Match))

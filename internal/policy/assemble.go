@@ -57,10 +57,12 @@ func (c *Compiler) place(policies []*policy, granted grants) (order []hostPatter
 }
 
 // assemble makes the Set of policies, the older first.
-func (c *Compiler) assemble(policies []*policy, list []HostGrant) (*Set, []*v1alpha1.Error) {
-	order, byHost, errs := c.place(policies, newGrants(list))
-	names := c.reserve(byHost)
-	set := &Set{hosts: make(hostIndex, len(byHost)), policies: make(map[string]named, len(policies))}
+func (c *Compiler) assemble(policies []*policy, in *Input) (*Set, []*v1alpha1.Error) {
+	order, byHost, errs := c.place(policies, newGrants(in.HostGrants))
+	routes := c.routes(in)
+	virtual := c.virtualHosts(routes)
+	names := c.reserve(policies, byHost, virtual)
+	set := &Set{hosts: make(hostIndex, len(byHost)+len(virtual)), policies: make(map[string]named, len(policies)), routes: c.namedRoutes()}
 	clean := make(map[hostPattern]*host, len(byHost)) // hosts without conflicts
 	reported := make(map[*match]bool)
 	for _, pattern := range order {
@@ -82,10 +84,11 @@ func (c *Compiler) assemble(policies []*policy, list []HostGrant) (*Set, []*v1al
 		}
 	}
 	c.hosts = clean
+	set.hosts.join(virtual, names)
 	for _, p := range policies {
 		set.policies[p.name] = named{p, names.of(p)}
 	}
-	return set, errs
+	return set, append(errs, c.refused(routes)...)
 }
 
 // conflict is two matches that hold for the same requests. The first stays.
@@ -148,6 +151,23 @@ func (c *Compiler) refuse(p *policy, h hostPattern) *v1alpha1.Error {
 		"namespace %s was not granted the host %s; the policy does not apply to it", p.namespace, h)
 	e.Reason = v1alpha1.ReasonNotGranted
 	return e
+}
+
+// refused returns what is wrong with routes, and with policies attached to routes whose hosts their namespaces were not
+// granted.
+func (c *Compiler) refused(routes []*route) (errs []*v1alpha1.Error) {
+	for _, x := range routes {
+		errs = append(errs, x.errs...)
+		s := c.states[x.from.Policy]
+		if s == nil || x.failure != routeNotGranted {
+			continue
+		}
+		e := s.from.Origin.Errorf(s.from.object(), "spec.targetRefs", "grant them under hostGrants in the configuration, or attach it elsewhere",
+			"the policy's namespace was not granted all hosts of %s (%s), which denies every request", x.from.Object(), strings.Join(x.from.Hosts, ", "))
+		e.Reason = v1alpha1.ReasonNotGranted
+		errs = append(errs, e)
+	}
+	return errs
 }
 
 func compareErrors(a, b *v1alpha1.Error) int {

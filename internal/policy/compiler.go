@@ -17,6 +17,10 @@ type Compiler struct {
 	reserved *reserved              // the default identity headers
 	states   map[string]*state      // by policy
 	hosts    map[hostPattern]*host  // those of the last Set that had no conflicts
+
+	granted  []HostGrant // what Routes were compiled with
+	compiled map[routeName][]*route
+	virtual  map[hostPattern]*virtualHost
 }
 
 // NewCompiler makes a Compiler that has seen nothing.
@@ -58,13 +62,11 @@ func (c *Compiler) Compile(in Input) (*Set, []*v1alpha1.Error) {
 	policies := make([]*policy, 0, len(states))
 	for _, s := range states {
 		errs = append(errs, s.errs...)
-		if s.inForce != nil {
-			policies = append(policies, s.inForce)
-		}
+		policies = append(policies, s.inForce)
 	}
 	slices.SortFunc(policies, (*policy).compare)
-	set, more := c.assemble(policies, in.HostGrants)
+	set, more := c.assemble(policies, &in)
 	errs = append(errs, more...)
 	slices.SortFunc(errs, compareErrors)
-	return set, errs
+	return set, slices.CompactFunc(errs, func(a, b *v1alpha1.Error) bool { return compareErrors(a, b) == 0 })
 }

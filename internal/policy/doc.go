@@ -5,9 +5,30 @@
 // keeps what it was, or denies its own routes, and touches nothing else. An [Engine] holds the Set in force behind an
 // atomic pointer; a check loads it once.
 //
+// # Finding the policy
+//
+// A policy is for hosts that it names, or for Routes of the Gateway API that it is attached to. A request's Route comes
+// first, then the rule of the policy attached to it; a request without a Route, or whose Route has no policy, belongs to
+// the policies that name its host. Which Route Envoy has chosen is known in three ways, in this order:
+//
+//  1. The route names the policy itself, in its context_extensions: postern.dev/policy.
+//  2. Envoy Gateway names the route, in the route's metadata. One that is not known denies.
+//  3. Nobody says: the Route is found as Envoy finds it. Of all Routes those count that name the most specific host, as
+//     Envoy has one virtual host for a request; of these the one that the Gateway API prefers, by path, method, headers,
+//     query parameters, age, name and place.
+//
+// The third way is as good as what is known. So it denies where gateways differ in what they prefer (a prefix or an
+// expression) or where two gateways serve one route with different policies, and refuses with 400 what may not be what
+// Envoy saw: a parameter in two spellings, a header with bytes that Envoy replaced. It cannot see a header that Envoy
+// was told not to send, nor tell two gateways apart that serve different routes for one host, nor know that Envoy
+// Gateway counts a method as one more header: let Envoy name the route there.
+//
+// A Route denies if the policy attached to it is not there or in error, if the policy's namespace was not granted every
+// host of the Route, and if its matches cannot be read, in which case these match everything.
+//
 // # Finding the rule
 //
-// The most specific host pattern wins alone: the exact name, then the wildcard with the longest suffix. The rules of
+// For policies that name hosts, the most specific host pattern wins alone: the exact name, then the wildcard with the longest suffix. The rules of
 // all policies that name this pattern are in one router. Among the matches that fit, these win, in this order:
 //
 //  1. the more specific path: exact; template, by the number of literal segments; the longest prefix; regex; no path;
@@ -17,8 +38,8 @@
 // Two matches for the same requests conflict: the first stays, the other is reported. A prefix matches whole segments;
 // with a slash at its end it does not match the path without it. A method matches itself alone, HEAD is not GET.
 //
-// A path has two readings, [authz.Route]'s Path and Loose. The rule is found by both, and two different rules are
-// ambiguous, as are two different values of a parameter that an expression reads: 400. What is not found is denied.
+// A path has two readings, [authz.Route]'s Path and Loose. The Route and the rule are found by both, and two different
+// rules, or Routes with different policies, are ambiguous, as are two different values of a parameter that an expression reads: 400. What is not found is denied.
 //
 // # Deciding
 //

@@ -13,6 +13,13 @@ const (
 	ruleExtension   = "postern.dev/rule"
 )
 
+// How a policy is found, for the trace.
+const (
+	byHost      = "host"
+	byRoute     = "route"
+	byExtension = "context extension"
+)
+
 // found is the rule for a request.
 type found struct {
 	rule     *rule
@@ -21,9 +28,10 @@ type found struct {
 	reserved *reserved
 
 	// For the trace:
-	by     string  // how the policy was found
-	routes *router // what the match was looked for in
-	method string
+	by      string  // how the policy was found
+	routes  *router // what the match was looked for in
+	method  string
+	through chosen // the Route, which may have no policy
 }
 
 var (
@@ -33,6 +41,7 @@ var (
 	noRule        = authz.Fail(authz.ReasonNoRule, nil)
 	unknownRule   = authz.Fail(authz.ReasonNoRule, errors.New("the route names a rule that its policy does not have"))
 	twoRules      = authz.Fail(authz.ReasonAmbiguousPath, errors.New("two readings of the path fall under different rules"))
+	twoPolicies   = authz.Fail(authz.ReasonAmbiguousPath, errors.New("two readings of the path fall under routes with different policies"))
 	twoParams     = authz.Fail(authz.ReasonAmbiguousPath, errors.New("two readings of the path have different parameters"))
 )
 
@@ -45,14 +54,22 @@ func (s *Set) find(r *authz.Request, method string) (found, *authz.Failure) {
 		}
 	}
 	h := s.hosts.find(r.Route.Host)
+	if len(s.routes) > 0 && len(r.RouteMetadata) > 0 {
+		if f, failure, ok := s.told(h, r, method); ok {
+			return f, failure
+		}
+	}
 	if h == nil {
 		return found{}, noPolicy
 	}
-	f := found{reserved: h.reserved, rule: h.denied, by: "host", routes: h.routes, method: method}
+	if h.virtual != nil {
+		return s.routed(h, r, method)
+	}
+	f := found{reserved: h.reserved, rule: h.denied, by: byHost, routes: h.routes, method: method}
 	if f.rule != nil {
 		return f, nil
 	}
-	failure := f.route(r, method)
+	failure := f.route(r, f.routes)
 	return f, failure
 }
 
@@ -66,13 +83,13 @@ func (s *Set) named(r *authz.Request, method string) (found, *authz.Failure) {
 	if !ok {
 		return found{}, unknownPolicy
 	}
-	f := found{reserved: p.reserved, by: "context extension", routes: p.routes, method: method}
+	f := found{reserved: p.reserved, by: byExtension, routes: p.routes, method: method}
 	switch {
 	case p.denied != nil:
 		f.rule = p.denied
 		return f, nil
 	case ruleName == "":
-		failure := f.route(r, method)
+		failure := f.route(r, f.routes)
 		return f, failure
 	}
 	if f.rule = p.rule(ruleName); f.rule == nil {
@@ -86,13 +103,13 @@ func (s *Set) named(r *authz.Request, method string) (found, *authz.Failure) {
 	return f, failure
 }
 
-// route finds the rule by the path, in both readings.
-func (f *found) route(r *authz.Request, method string) *authz.Failure {
-	p := probe{request: r, method: method}
+// route finds the rule by the path, in both readings; loosely says what the loose one is looked for in.
+func (f *found) route(r *authz.Request, loosely *router) *authz.Failure {
+	p := probe{request: r, method: f.method}
 	strict := f.routes.find(&p, r.Route.Path, false)
 	loose := strict
 	if r.Route.Loose != "" {
-		loose = f.routes.find(&p, r.Route.Loose, true)
+		loose = loosely.find(&p, r.Route.Loose, true)
 	}
 	if strict == nil && loose == nil {
 		return noRule

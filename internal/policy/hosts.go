@@ -14,6 +14,9 @@ type hostPattern struct {
 	wildcard bool
 }
 
+// everyHost is "*", the hosts of a Route that names none. Policies cannot name it.
+var everyHost = hostPattern{wildcard: true}
+
 const remedyHost = "write a name such as orders.example.com, or *.example.com for all names below it"
 
 func parseHost(text string) (hostPattern, error) {
@@ -25,17 +28,33 @@ func parseHost(text string) (hostPattern, error) {
 	return hostPattern{name, wildcard}, nil
 }
 
+// parseRouteHost parses a host of a Route, which may be every one.
+func parseRouteHost(text string) (hostPattern, error) {
+	if text == everyHost.String() {
+		return everyHost, nil
+	}
+	return parseHost(text)
+}
+
 // String returns the pattern as it is written.
 func (p hostPattern) String() string {
-	if p.wildcard {
+	switch {
+	case p == everyHost:
+		return "*"
+	case p.wildcard:
 		return "*." + p.name
+	default:
+		return p.name
 	}
-	return p.name
 }
 
 // covers reports whether every host of q is one of p.
 func (p hostPattern) covers(q hostPattern) bool {
-	return p == q || p.wildcard && strings.HasSuffix(q.name, "."+p.name)
+	if p == q || p == everyHost {
+		return true
+	}
+	labels, ok := strings.CutSuffix(q.name, p.name)
+	return ok && p.wildcard && strings.HasSuffix(labels, ".")
 }
 
 // hostIndex finds the most specific pattern for a host.
@@ -54,6 +73,19 @@ func (x hostIndex) find(name string) *host {
 	return nil
 }
 
+// covering returns the value of the most specific pattern that covers p, the zero value if none does.
+func covering[V any](index map[hostPattern]V, p hostPattern) (v V) {
+	if v, ok := index[p]; ok {
+		return v
+	}
+	for wider := range wildcards(p.name) {
+		if v, ok := index[wider]; ok {
+			return v
+		}
+	}
+	return v
+}
+
 // wildcards yields the wildcards that cover the name, the longest suffix first.
 func wildcards(name string) iter.Seq[hostPattern] {
 	return func(yield func(hostPattern) bool) {
@@ -62,5 +94,6 @@ func wildcards(name string) iter.Seq[hostPattern] {
 				return
 			}
 		}
+		yield(everyHost)
 	}
 }

@@ -11,16 +11,17 @@ import (
 	"github.com/postern-auth/postern/internal/resource/v1alpha1"
 )
 
-// match is one alternative of a rule's match list, the unit that routers hold.
+// match is one alternative of a match list, of a rule or of a Route: the unit that routers hold.
 type match struct {
-	rule    *rule
+	rule    *rule       // nil in a Route's
+	route   *routeMatch // nil in a rule's
 	path    pathPattern
 	loose   bool // entered for the loose reading only, see pathPattern.loose
 	methods []string
 	headers []headerValue
 	sources []netip.Prefix
 
-	order int    // position in the policy
+	order int    // position in the policy or Route
 	field string // "spec.rules[1].match[0]", for messages
 }
 
@@ -33,6 +34,7 @@ type probe struct {
 	method  string
 	source  netip.Addr // invalid until read, and where the peer has no IP address
 	read    bool
+	doubt   *authz.Failure // set if it cannot be told whether a match holds
 }
 
 // holds reports whether everything but the path fits.
@@ -50,6 +52,9 @@ func (m *match) conflict(p *probe) string {
 	}
 	if len(m.sources) > 0 && !p.from(m.sources) {
 		return "source"
+	}
+	if m.route != nil {
+		return m.route.conflict(p)
 	}
 	return ""
 }
@@ -72,10 +77,13 @@ func (p *probe) from(prefixes []netip.Prefix) bool {
 	return slices.ContainsFunc(prefixes, func(prefix netip.Prefix) bool { return prefix.Contains(p.source) })
 }
 
-// compare orders matches, the one that wins first.
+// compare orders matches, the one that wins first. Those of rules and those of Routes are never in one router.
 func (m *match) compare(o *match) int {
 	if c := m.path.compare(&o.path); c != 0 {
 		return c
+	}
+	if m.route != nil {
+		return m.compareRouted(o)
 	}
 	return cmp.Or(
 		first(!m.loose, !o.loose),

@@ -79,17 +79,40 @@ func fold(c rune) rune {
 type reservations struct {
 	defaults *reserved
 	declared map[hostPattern][]string // by the pattern of the policies that declare more than the defaults
+	attached map[string][]hostPattern // by policy: the hosts of the Routes that it is attached to
 	made     map[string]*reserved     // by names, so that hosts with the same ones share them
 }
 
-// reserve collects the names that policies declare.
-func (c *Compiler) reserve(byHost map[hostPattern][]*policy) *reservations {
-	x := &reservations{defaults: c.reserved, declared: make(map[hostPattern][]string), made: make(map[string]*reserved)}
+// reserve collects the names that policies declare: on the hosts that they name, and on those of the Routes that they
+// are attached to.
+func (c *Compiler) reserve(all []*policy, byHost map[hostPattern][]*policy, virtual map[hostPattern]*virtualHost) *reservations {
+	x := &reservations{
+		defaults: c.reserved, declared: make(map[hostPattern][]string),
+		attached: make(map[string][]hostPattern), made: make(map[string]*reserved),
+	}
 	beyond := func(name string) bool { return !slices.Contains(x.defaults.names, name) }
+	declare := func(h hostPattern, p *policy) {
+		if slices.ContainsFunc(p.declared, beyond) {
+			x.declared[h] = append(x.declared[h], p.declared...)
+		}
+	}
 	for h, policies := range byHost {
 		for _, p := range policies {
-			if slices.ContainsFunc(p.declared, beyond) {
-				x.declared[h] = append(x.declared[h], p.declared...)
+			declare(h, p)
+		}
+	}
+	if len(virtual) == 0 {
+		return x
+	}
+	byName := make(map[string]*policy, len(all))
+	for _, p := range all {
+		byName[p.name] = p
+	}
+	for h, v := range virtual {
+		for _, name := range v.policies {
+			if p := byName[name]; p != nil {
+				declare(h, p)
+				x.attached[name] = append(x.attached[name], h)
 			}
 		}
 	}
@@ -102,7 +125,7 @@ func (x *reservations) on(h hostPattern) *reserved { return x.set(x.extra(h)) }
 // of returns the names reserved on any host of a policy, and those that it declares.
 func (x *reservations) of(p *policy) *reserved {
 	names := slices.Clone(p.declared)
-	for _, h := range p.hosts {
+	for _, h := range slices.Concat(p.hosts, x.attached[p.name]) {
 		names = append(names, x.extra(h)...)
 	}
 	return x.set(names)

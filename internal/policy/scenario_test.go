@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/tools/txtar"
+	"sigs.k8s.io/yaml"
 
 	"github.com/postern-auth/postern/internal/authz"
 	"github.com/postern-auth/postern/internal/resource/v1alpha1"
@@ -22,6 +23,7 @@ import (
 //	schemes   lines "namespace/name kind [realm]"
 //	grants    lines "namespace host …"
 //	shared    the shared namespace
+//	routes    a list of v1alpha1.Route in YAML; kind and namespace default to HTTPRoute and shop
 //	errors    what the next compilation reports, one a line
 //	checks    compiles, then decides requests, each with its answer; see runCheck
 func TestScenarios(t *testing.T) {
@@ -82,6 +84,20 @@ func (s *scenario) step(t *testing.T, name, data string) {
 			f := strings.Fields(line)
 			s.in.HostGrants = append(s.in.HostGrants, HostGrant{Namespace: f[0], Hosts: f[1:]})
 		}
+	case name == "routes":
+		s.in.Routes = nil
+		if err := yaml.UnmarshalStrict([]byte(data), &s.in.Routes); err != nil {
+			t.Fatal(err)
+		}
+		for i := range s.in.Routes {
+			r := &s.in.Routes[i]
+			if r.Kind == "" {
+				r.Kind = v1alpha1.KindHTTPRoute
+			}
+			if r.Namespace == "" {
+				r.Namespace = "shop"
+			}
+		}
 	case name == "shared":
 		s.in.SharedNamespace = strings.TrimSpace(data)
 	case name == "errors":
@@ -133,8 +149,9 @@ func (s *scenario) compile(t *testing.T) *Set {
 // runCheck decides one request and compares the answer. A block is the request, then the answer:
 //
 //	GET orders.example.com/orders/1?a=b
-//	x-test-login: subject=alice           a header; "source: 10.0.0.1", "policy: shop/orders" and "rule: write" set
-//	                                      the peer and the context extensions
+//	x-test-login: subject=alice           a header; "source: 10.0.0.1" sets the peer, "policy: shop/orders" and "rule: write"
+//	                                      the context extensions, "metadata: resources.0.name shop" Envoy Gateway's route
+//	                                      metadata, "route: HTTPRoute shop orders read" what it sends of a route
 //	= allow authenticated shop/orders write shop/login
 //	set x-auth-subject: alice             further lines of the answer that must be there, or with "!" must not;
 //	! remove x-auth-subject               with a final "*" any that begins so
@@ -210,6 +227,14 @@ func addHeader(r *authz.Request, line string) {
 		r.RawHeaders = false
 	case "policy", "rule":
 		r.ContextExtensions = append(r.ContextExtensions, authz.Field{Name: "postern.dev/" + name, Value: value})
+	case "metadata":
+		path, text, _ := strings.Cut(value, " ")
+		r.RouteMetadata = append(r.RouteMetadata, authz.Field{Name: "envoy-gateway\x00" + path, Value: text})
+	case "route":
+		for i, text := range strings.Fields(value) {
+			field := []string{"kind", "namespace", "name", "sectionName"}[i]
+			r.RouteMetadata = append(r.RouteMetadata, authz.Field{Name: "envoy-gateway\x00resources.0." + field, Value: text})
+		}
 	default:
 		r.Headers = append(r.Headers, authz.Header{Name: name, Value: value})
 	}
@@ -258,6 +283,9 @@ func renderDecision(d *authz.Decision) []string {
 // renderTrace writes a trace as lines that scenarios compare.
 func renderTrace(tr *Trace) []string {
 	out := []string{fmt.Sprintf("found %s by %s", tr.Match, tr.FoundBy)}
+	if tr.Route != "" {
+		out = append(out, strings.TrimRight(fmt.Sprintf("route %s: %s", tr.Route, tr.RouteMatch), ": "))
+	}
 	for _, o := range tr.Others {
 		out = append(out, fmt.Sprintf("other %s %s %s: %s", o.Policy, o.Rule, o.Match, o.Why))
 	}
@@ -288,6 +316,13 @@ func checkHygiene(set *Set, r *authz.Request, d *authz.Decision) error {
 	if h := set.hosts.find(r.Route.Host); h != nil && len(r.ContextExtensions) == 0 {
 		for _, p := range h.policies {
 			names = append(names, p.declared...)
+		}
+		if h.virtual != nil {
+			for _, name := range h.virtual.policies {
+				if p, ok := set.policies[name]; ok {
+					names = append(names, p.declared...)
+				}
+			}
 		}
 	}
 	is := func(name string) func(authz.Header) bool { return func(h authz.Header) bool { return h.Name == name } }

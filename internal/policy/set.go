@@ -11,12 +11,14 @@ import (
 type Set struct {
 	hosts    hostIndex
 	policies map[string]named // by "namespace/name"
+	routes   map[routeName]*namedRoute
 }
 
 // host is what applies to the hosts of one pattern.
 type host struct {
-	routes   *router // the matches of all its policies
-	denied   *rule   // not nil: a broken policy denies everything
+	routes   *router      // the matches of all its policies; nil: no policy names it
+	virtual  *virtualHost // its Routes; nil: it has none
+	denied   *rule        // not nil: a broken policy denies everything
 	reserved *reserved
 	pattern  hostPattern
 	policies []*policy // the older first

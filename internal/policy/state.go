@@ -15,7 +15,7 @@ type state struct {
 	schemes map[string]*Scheme // each one looked up, by full name; nil: not there
 	errs    []*v1alpha1.Error
 
-	inForce *policy   // nil: nothing is known of its routes
+	inForce *policy
 	from    *Document // what inForce was compiled from
 }
 
@@ -39,8 +39,12 @@ func (c *Compiler) update(old *state, doc *Document, in *Input) *state {
 	if s.good != nil && c.try(s, s.good, in) {
 		return s
 	}
-	if denying != nil {
+	switch {
+	case denying != nil:
 		s.inForce, s.from = denying, &s.doc
+	case s.inForce == nil: // not even hosts can be read; a route that names it, or that it is attached to, is denied
+		s.inForce, s.from = &policy{name: doc.name(), unnamed: doc.Name == "", namespace: doc.Namespace}, &s.doc
+		s.inForce.deny(true)
 	}
 	return s
 }

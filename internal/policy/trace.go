@@ -15,7 +15,12 @@ type Trace struct {
 	Path   string `json:"path"`            // canonical
 	Loose  string `json:"loose,omitempty"` // the path's other reading, where it differs
 
-	FoundBy string        `json:"foundBy,omitempty"` // "host" or "context extension"; empty: no policy
+	// Route is the rule of the HTTPRoute or GRPCRoute that the request belongs to, whether or not a policy is attached
+	// to it. RouteMatch says what of it fits; empty: Envoy named it.
+	Route      string `json:"route,omitempty"`      // "HTTPRoute shop/orders rule 0 (read)"
+	RouteMatch string `json:"routeMatch,omitempty"` // "prefix /orders"
+
+	FoundBy string        `json:"foundBy,omitempty"` // "route", "host" or "context extension"; empty: no policy
 	Policy  string        `json:"policy,omitempty"`
 	Rule    string        `json:"rule,omitempty"`
 	Match   string        `json:"match,omitempty"` // "template /orders/{id}"
@@ -99,6 +104,12 @@ func (t *Trace) found(f *found, r *authz.Request) {
 		return
 	}
 	t.FoundBy, t.Params = f.by, traced(f.params)
+	if f.through.route != nil {
+		t.Route = f.through.route.String()
+	}
+	if f.through.match != nil {
+		t.RouteMatch = f.through.match.path.String()
+	}
 	if f.rule != nil {
 		t.Policy, t.Rule = f.rule.policy.name, f.rule.name
 	}

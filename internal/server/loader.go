@@ -82,7 +82,7 @@ func (l *loader) load(snap source.Snapshot) *loaded {
 	result.errors = append(result.errors, errs...)
 	schemes, errs := l.schemes.load(docs.schemes, store, l.apps.hasher.Only(store.Peppers()...))
 	result.errors = append(result.errors, errs...)
-	in := policy.Input{Schemes: schemes, HostGrants: l.grants, SharedNamespace: l.shared}
+	in := policy.Input{Schemes: schemes, HostGrants: l.grants, SharedNamespace: l.shared, Routes: snap.Routes}
 	for _, doc := range docs.policies {
 		in.Policies = append(in.Policies, policy.NewDocument(doc))
 	}
