@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 )
 
@@ -57,4 +58,17 @@ func (c *Cluster) command(ctx context.Context, stdin, name string, args ...strin
 		err = fmt.Errorf("%s %s: %w\n%s", name, strings.Join(args, " "), err, strings.TrimSpace(stderr.String()))
 	}
 	return string(out), err
+}
+
+// InstallGatewayAPI applies the standard channel's custom resource definitions of the Gateway API, of the version that
+// this module is built with.
+func (c *Cluster) InstallGatewayAPI(ctx context.Context) error {
+	list := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/gateway-api")
+	list.Dir = c.tools.root
+	dir, err := list.Output()
+	if err != nil {
+		return fmt.Errorf("looking for the Gateway API's definitions: %w", err)
+	}
+	_, err = c.Kubectl(ctx, "apply", "--server-side", "-f", filepath.Join(strings.TrimSpace(string(dir)), "config", "crd", "standard"))
+	return err
 }
