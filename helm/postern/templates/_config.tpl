@@ -1,0 +1,66 @@
+{{/* postern.yaml, as internal/config reads it. */}}
+{{- define "postern.config" -}}
+extauthz:
+  address: ":9001"
+  {{- if .Values.tls.enabled }}
+  tls:
+    certFile: /etc/postern/tls/tls.crt
+    keyFile: /etc/postern/tls/tls.key
+    {{- if .Values.tls.clientCA.enabled }}
+    clientCAFile: /etc/postern/client-ca/{{ .Values.tls.clientCA.key }}
+    {{- end }}
+  {{- end }}
+ops:
+  address: ":9003"
+  pprof: {{ .Values.config.pprof }}
+resources:
+  sharedNamespace: {{ include "postern.sharedNamespace" . }}
+  kubernetes:
+    namespaces: {{ .Values.config.namespaces | toJson }}
+    gatewayAPI: {{ .Values.config.gatewayAPI }}
+{{- with .Values.config.hostGrants }}
+hostGrants: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- if .Values.pepper.existingSecret }}
+keystore:
+  pepperFile: /etc/postern/pepper/{{ .Values.pepper.key }}
+{{- end }}
+{{- include "postern.config.redis" . }}
+cache: {{- toYaml .Values.config.cache | nindent 2 }}
+limits: {{- toYaml .Values.config.limits | nindent 2 }}
+telemetry: {{- toYaml .Values.config.telemetry | nindent 2 }}
+{{- end }}
+
+{{- define "postern.config.redis" }}
+{{- with .Values.redis }}
+{{- if .address }}
+redis:
+  address: {{ .address | quote }}
+  {{- with .username }}
+  username: {{ . | quote }}
+  {{- end }}
+  {{- if .existingSecret }}
+  passwordFile: /etc/postern/redis/{{ .passwordKey }}
+  {{- end }}
+  timeout: {{ .timeout }}
+  durable: {{ .durable }}
+  {{- if .tls.enabled }}
+  tls:
+    {{- if .tls.existingSecret }}
+    caFile: /etc/postern/redis-tls/ca.crt
+    {{- if .tls.clientCertificate }}
+    certFile: /etc/postern/redis-tls/tls.crt
+    keyFile: /etc/postern/redis-tls/tls.key
+    {{- end }}
+    {{- else }}
+    systemCAs: true
+    {{- end }}
+    {{- with .tls.serverName }}
+    serverName: {{ . | quote }}
+    {{- end }}
+  {{- end }}
+{{- else if or .username .existingSecret .tls.enabled .durable }}
+{{- fail "redis.address: there are settings for a Redis, and no Redis; name it as host:port" }}
+{{- end }}
+{{- end }}
+{{- end }}
