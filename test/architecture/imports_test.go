@@ -27,7 +27,7 @@ var mayImport = map[string][]string{
 	"resource/v1alpha1":     {"authz"},
 	"source":                {"resource/v1alpha1"},
 	"kube":                  {"resource/v1alpha1", "source", "kube/", "keystore/kube"},
-	"kube/attach":           {"resource/v1alpha1"},
+	"kube/attach":           {"authz", "resource/v1alpha1"},
 	"kube/status":           {"resource/v1alpha1", "source", "kube/attach"},
 	"policy":                {"authz", "resource/v1alpha1", "policy/"},
 	"policy/expr":           {"authz"},

@@ -1,12 +1,17 @@
 package attach
 
 import (
+	"cmp"
+	"slices"
+	"strings"
+
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/postern-auth/postern/internal/resource/v1alpha1"
 )
 
-// Input is what a cluster holds, in any order, each object once. None of it is changed.
+// Input is what a cluster holds, in any order, each object once. None of it is changed. What is about to be deleted
+// counts until it is gone.
 type Input struct {
 	// Policies with targetRefs; those without are passed over. A policy in error belongs here too: as its last good
 	// version, or as it is written if it has none. It keeps its place, so that what it was to protect is not open.
@@ -25,7 +30,8 @@ type Input struct {
 // Output depends on what the Input holds, not on its order.
 type Output struct {
 	// Routes are the rules of all routes that a listener serves, covered by a policy or not, sorted by kind, namespace,
-	// name and rule. A rule is there more than once where listeners differ in hosts or policy.
+	// name and rule. A rule is there more than once where listeners differ in hosts or policy, and where some of its
+	// matches cannot be read.
 	Routes []v1alpha1.Route
 	// Targets say what became of each targetRef: by namespace and name of the policy, then in the order of the policy.
 	Targets []Target
@@ -57,6 +63,45 @@ type Affected struct {
 
 // Resolve attaches the policies.
 func Resolve(in Input) Output {
-	_ = in
-	return Output{}
+	listeners := newListeners(&in)
+	routes := readRoutes(&in)
+	claims := newClaims(&in, routes)
+	var out Output
+	for _, r := range routes {
+		out.Routes = append(out.Routes, claims.attach(r, listeners.serving(r))...)
+	}
+	out.Targets = claims.verdicts()
+	out.Affected = claims.affected()
+	return out
+}
+
+// object names a Gateway or route.
+type object struct{ kind, namespace, name string }
+
+// String returns the object as messages name it: "HTTPRoute shop/orders".
+func (o object) String() string { return o.kind + " " + o.namespace + "/" + o.name }
+
+func (o object) compare(p object) int {
+	return cmp.Or(strings.Compare(o.kind, p.kind), strings.Compare(o.namespace, p.namespace), strings.Compare(o.name, p.name))
+}
+
+// readRoutes returns the routes of every kind, sorted.
+func readRoutes(in *Input) []*route {
+	routes := make([]*route, 0, len(in.HTTPRoutes)+len(in.GRPCRoutes))
+	for _, r := range in.HTTPRoutes {
+		routes = append(routes, newHTTPRoute(r))
+	}
+	for _, r := range in.GRPCRoutes {
+		routes = append(routes, newGRPCRoute(r))
+	}
+	slices.SortFunc(routes, func(a, b *route) int { return a.compare(b.object) })
+	return routes
+}
+
+// valueOr returns what p points to, or what a field that is left out means.
+func valueOr[T any](p *T, otherwise T) T {
+	if p == nil {
+		return otherwise
+	}
+	return *p
 }

@@ -1,0 +1,172 @@
+package attach
+
+import (
+	"slices"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/postern-auth/postern/internal/resource/v1alpha1"
+)
+
+// listeners are those of all Gateways, by Gateway.
+type listeners struct {
+	of         map[object][]*listener
+	namespaces map[string]map[string]string
+}
+
+// listener is a listener that routes may be attached to.
+type listener struct {
+	gateway object
+	name    string
+	id      string // "namespace/gateway/listener"
+	port    gatewayv1.PortNumber
+	host    string // pattern
+
+	kinds []string // of routes
+	// from says whose routes: of every namespace, of the Gateway's own, of those that selector selects.
+	from     gatewayv1.FromNamespaces
+	selector labels.Selector
+}
+
+func newListeners(in *Input) *listeners {
+	l := &listeners{of: make(map[object][]*listener, len(in.Gateways)), namespaces: in.Namespaces}
+	for _, g := range in.Gateways {
+		key := object{v1alpha1.KindGateway, g.Namespace, g.Name}
+		for i := range g.Spec.Listeners {
+			if one := newListener(key, &g.Spec.Listeners[i]); one != nil {
+				l.of[key] = append(l.of[key], one)
+			}
+		}
+	}
+	return l
+}
+
+// newListener returns nil for a listener that no request can come through.
+func newListener(gateway object, spec *gatewayv1.Listener) *listener {
+	l := &listener{
+		gateway: gateway, name: string(spec.Name), port: spec.Port, host: everyHost,
+		id:    gateway.namespace + "/" + gateway.name + "/" + string(spec.Name),
+		kinds: routeKinds(spec), from: gatewayv1.NamespacesFromSame,
+	}
+	if h := valueOr(spec.Hostname, ""); h != "" {
+		var ok bool
+		if l.host, ok = canonicalHost(h); !ok {
+			return nil
+		}
+	}
+	if allowed := spec.AllowedRoutes; allowed != nil && allowed.Namespaces != nil {
+		l.from = valueOr(allowed.Namespaces.From, gatewayv1.NamespacesFromSame)
+		// A selector that is missing or wrong selects nothing.
+		l.selector, _ = metav1.LabelSelectorAsSelector(allowed.Namespaces.Selector)
+	}
+	return l
+}
+
+// routeKinds returns the kinds of routes that a listener takes: those that its protocol can carry (Listener.Protocol),
+// cut down to those it lists.
+func routeKinds(spec *gatewayv1.Listener) []string {
+	if spec.Protocol != gatewayv1.HTTPProtocolType && spec.Protocol != gatewayv1.HTTPSProtocolType {
+		return nil
+	}
+	if spec.AllowedRoutes == nil || len(spec.AllowedRoutes.Kinds) == 0 {
+		return []string{v1alpha1.KindHTTPRoute, v1alpha1.KindGRPCRoute}
+	}
+	var kinds []string
+	for _, k := range spec.AllowedRoutes.Kinds {
+		if valueOr(k.Group, v1alpha1.GatewayGroup) == v1alpha1.GatewayGroup {
+			kinds = append(kinds, string(k.Kind))
+		}
+	}
+	return kinds
+}
+
+// allows reports whether routes of the kind and namespace may be attached.
+func (l *listener) allows(r object, namespace map[string]string) bool {
+	if !slices.Contains(l.kinds, r.kind) {
+		return false
+	}
+	switch l.from {
+	case gatewayv1.NamespacesFromAll:
+		return true
+	case gatewayv1.NamespacesFromSame:
+		return r.namespace == l.gateway.namespace
+	case gatewayv1.NamespacesFromSelector:
+		return namespace != nil && l.selector != nil && l.selector.Matches(labels.Set(namespace))
+	default:
+		return false
+	}
+}
+
+// place is a listener that serves a route, and the route's hosts there.
+type place struct {
+	listener *listener
+	hosts    []string
+}
+
+// serving returns the listeners that serve the route, sorted, with its hosts on each.
+//
+// They are worked out from what the objects ask for, not from their statuses. A status is written later than what it
+// is about, by whoever runs the Gateway: while it lags, a route that Envoy serves already would be taken for one that
+// it does not. A route that its Gateway refused for a reason not seen here only makes more be denied than needed.
+func (l *listeners) serving(r *route) []place {
+	var places []place
+	seen := make(map[*listener]bool, len(r.parents))
+	for i := range r.parents {
+		p := &r.parents[i]
+		if valueOr(p.Group, v1alpha1.GatewayGroup) != v1alpha1.GatewayGroup || valueOr(p.Kind, v1alpha1.KindGateway) != v1alpha1.KindGateway {
+			continue // a Service, of which no Envoy asks
+		}
+		namespace := string(valueOr(p.Namespace, gatewayv1.Namespace(r.namespace)))
+		for _, one := range l.of[object{v1alpha1.KindGateway, namespace, string(p.Name)}] {
+			if seen[one] || !one.isNamed(p) || !one.allows(r.object, l.namespaces[r.namespace]) {
+				continue
+			}
+			seen[one] = true
+			if hosts := hostsOn(one.host, r.hosts); len(hosts) > 0 {
+				places = append(places, place{one, hosts})
+			}
+		}
+	}
+	slices.SortFunc(places, func(a, b place) int { return strings.Compare(a.listener.id, b.listener.id) })
+	return isolate(places)
+}
+
+// isNamed reports whether the parentRef, which names the Gateway, means this listener of it.
+func (l *listener) isNamed(p *gatewayv1.ParentReference) bool {
+	section := string(valueOr(p.SectionName, ""))
+	return (section == "" || section == l.name) && (p.Port == nil || *p.Port == l.port)
+}
+
+// isolate leaves each host of a route, on one port of a Gateway, to those listeners whose hostname is the most specific:
+// a request for foo.example.com belongs to the listener of that name, not to that of *.example.com (Listener Isolation
+// of GatewaySpec.Listeners). It does so within one route only. Where two routes are on two such listeners, Envoy may be
+// configured either way, and both remain.
+func isolate(places []place) []place {
+	if len(places) < 2 {
+		return places
+	}
+	type spot struct {
+		gateway object
+		port    gatewayv1.PortNumber
+		host    string
+	}
+	best := make(map[spot]string)
+	for _, p := range places {
+		for _, h := range p.hosts {
+			at := spot{p.listener.gateway, p.listener.port, h}
+			if other, ok := best[at]; !ok || covers(other, p.listener.host) {
+				best[at] = p.listener.host
+			}
+		}
+	}
+	for i := range places {
+		l := places[i].listener
+		places[i].hosts = slices.DeleteFunc(places[i].hosts, func(h string) bool {
+			return best[spot{l.gateway, l.port, h}] != l.host
+		})
+	}
+	return slices.DeleteFunc(places, func(p place) bool { return len(p.hosts) == 0 })
+}
