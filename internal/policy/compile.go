@@ -90,7 +90,7 @@ func (j *job) compile() *policy {
 	p.hosts = j.hosts(object.Spec.Hosts)
 	var base settings
 	if !j.routes {
-		base = j.settings(p, &object.Spec.Requirements, "spec", base)
+		base = j.settings(p, &object.Spec.Requirements, "spec", settings{shadow: object.Spec.Mode == v1alpha1.ModeShadow})
 	}
 	rules := object.Spec.Rules
 	for i := range rules {
@@ -157,6 +157,9 @@ func (j *job) rule(p *policy, in *v1alpha1.Rule, field string, base settings) {
 		return
 	}
 	r.settings = j.settings(p, &in.Requirements, field, base)
+	if in.Mode != "" {
+		r.shadow = in.Mode == v1alpha1.ModeShadow
+	}
 	if r.requirement == nil {
 		j.fail(field+".security", "name schemes here or in spec.security; [{}] lets everybody in", errNoSecurity)
 	}
@@ -188,9 +191,6 @@ func (j *job) matches(p *policy, r *rule, list []v1alpha1.Match, field string) {
 
 // settings compiles what is set, over what was set before.
 func (j *job) settings(p *policy, in *v1alpha1.Requirements, field string, s settings) settings {
-	if in.Mode != "" {
-		s.shadow = in.Mode == v1alpha1.ModeShadow
-	}
 	if in.Security != nil {
 		realm := p.name
 		if len(p.hosts) > 0 {

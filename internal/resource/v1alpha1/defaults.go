@@ -89,12 +89,16 @@ func (j *JWTScheme) setDefaults() {
 		issuer := &j.Issuers[i]
 		switch {
 		case len(issuer.Algorithms) > 0:
-		case issuer.Secret != nil:
+		case issuer.Shared():
 			issuer.Algorithms = []string{"HS256"}
 		default:
 			issuer.Algorithms = []string{"RS256", "PS256", "ES256", "EdDSA"}
 		}
 		issuer.Secret.setDefaults()
+		issuer.SecretRef.setDefaults()
+		if issuer.JWKS != nil {
+			issuer.JWKS.SecretRef.setDefaults()
+		}
 	}
 	if len(j.Types) == 0 {
 		j.Types = []string{"JWT", "at+jwt"}
@@ -134,9 +138,7 @@ func (a *App) SetDefaults() {
 		}
 		if c.Signing != nil {
 			c.Signing.Secret.setDefaults()
-			if ref := c.Signing.SecretRef; ref != nil {
-				setDefault(&ref.Encoding, SecretText)
-			}
+			c.Signing.SecretRef.setDefaults()
 		}
 	}
 }
@@ -144,6 +146,12 @@ func (a *App) SetDefaults() {
 func (s *SecretSource) setDefaults() {
 	if s != nil {
 		setDefault(&s.Encoding, SecretText)
+	}
+}
+
+func (r *SecretReference) setDefaults() {
+	if r != nil {
+		setDefault(&r.Encoding, SecretText)
 	}
 }
 

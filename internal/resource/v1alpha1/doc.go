@@ -12,7 +12,7 @@
 // +groupName=postern.dev
 package v1alpha1
 
-//go:generate go tool -modfile=../../../test/tools/go.mod controller-gen object paths=.
+//go:generate go tool -modfile=../../../test/tools/go.mod controller-gen object crd paths=. output:crd:dir=../../../helm/postern/files/crds
 
 // Group and Version name the API; APIVersion is what stands in a document.
 const (

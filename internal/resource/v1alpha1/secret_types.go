@@ -9,10 +9,13 @@ import (
 // KindSecret is Kubernetes' own kind, of apiVersion v1, which signing credentials may refer to.
 const KindSecret = "Secret"
 
+// ObjectMeta is Kubernetes' own. By this name controller-gen does not take Secret for a kind that is to be defined.
+type ObjectMeta = metav1.ObjectMeta
+
 // Secret is a Secret of Kubernetes, as a manifest beside the resources.
 type Secret struct {
-	metav1.TypeMeta   `json:",inline"`
-	metav1.ObjectMeta `json:"metadata,omitempty"`
+	metav1.TypeMeta `json:",inline"`
+	ObjectMeta      `json:"metadata,omitempty"`
 
 	Type      string `json:"type,omitempty"`
 	Immutable bool   `json:"immutable,omitempty"`
@@ -22,11 +25,37 @@ type Secret struct {
 	StringData map[string]string `json:"stringData,omitempty"`
 }
 
+// SecretSource is where secret text stands.
+type SecretSource struct {
+	// File is a path relative to the resource's file; one final newline is dropped.
+	// +kubebuilder:validation:MaxLength=1024
+	File string `json:"file"`
+	// Encoding is Text (default) or Base64.
+	// +kubebuilder:default=Text
+	Encoding SecretEncoding `json:"encoding,omitempty"`
+}
+
+// SecretEncoding says how to read a secret's text.
+//
+// +kubebuilder:validation:Enum=Text;Base64
+type SecretEncoding string
+
+// The secret encodings.
+const (
+	SecretText   SecretEncoding = "Text"
+	SecretBase64 SecretEncoding = "Base64"
+)
+
 // SecretReference names one value of a Secret in the namespace of the object that refers to it.
 type SecretReference struct {
-	Name string `json:"name"`
-	Key  string `json:"key"`
+	// Name of the Secret. In a cluster it must carry the label postern.dev/credential, whatever its value.
+	Name DNSName `json:"name"`
+	// Key of the value in the Secret.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Key string `json:"key"`
 	// Encoding of the value, once Kubernetes' own base64 is taken off, is Text (default) or Base64.
+	// +kubebuilder:default=Text
 	Encoding SecretEncoding `json:"encoding,omitempty"`
 }
 

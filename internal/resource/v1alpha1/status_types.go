@@ -34,21 +34,35 @@ const (
 // Status says what became of an AuthScheme or App.
 type Status struct {
 	// Conditions are Accepted and Programmed.
+	// +kubebuilder:validation:MaxItems=8
+	// +listType=map
+	// +listMapKey=type
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 }
 
 // AuthPolicyStatus says what became of an AuthPolicy.
 type AuthPolicyStatus struct {
 	// Conditions are Accepted and Programmed, for the policy as a whole.
+	// +kubebuilder:validation:MaxItems=8
+	// +listType=map
+	// +listMapKey=type
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 	// Ancestors say it for each target (PolicyAncestorStatus of the Gateway API), 16 at most.
+	// +kubebuilder:validation:MaxItems=16
+	// +listType=atomic
 	Ancestors []AncestorStatus `json:"ancestors,omitempty"`
 }
 
 // AncestorStatus says what became of a policy on one target.
 type AncestorStatus struct {
+	// AncestorRef is the target.
 	AncestorRef TargetReference `json:"ancestorRef"`
 	// ControllerName is postern.dev/authz.
-	ControllerName string             `json:"controllerName"`
-	Conditions     []metav1.Condition `json:"conditions,omitempty"`
+	// +kubebuilder:validation:MaxLength=253
+	ControllerName string `json:"controllerName"`
+	// Conditions are Accepted, Programmed and Overridden, for this target.
+	// +kubebuilder:validation:MaxItems=8
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
 }

@@ -96,14 +96,24 @@ type choice struct {
 	set  bool
 }
 
-// oneOf checks that exactly one of the fields is set.
-func (c *checker) oneOf(at path, choices ...choice) {
-	names, set := make([]string, len(choices)), []string(nil)
-	for i, o := range choices {
-		names[i] = o.name
+type choices []choice
+
+// set returns the names of those that are set.
+func (all choices) set() []string {
+	var set []string
+	for _, o := range all {
 		if o.set {
 			set = append(set, o.name)
 		}
+	}
+	return set
+}
+
+// oneOf checks that exactly one of the fields is set.
+func (c *checker) oneOf(at path, all ...choice) {
+	names, set := make([]string, len(all)), choices(all).set()
+	for i, o := range all {
+		names[i] = o.name
 	}
 	remedy := "set exactly one of " + strings.Join(names, ", ")
 	switch {
@@ -140,10 +150,15 @@ func (c *checker) duration(at path, d *metav1.Duration, least, most time.Duratio
 
 // length checks that text is there and not longer than most bytes.
 func (c *checker) length(at path, text string, most int) {
-	switch {
-	case text == "":
+	if text == "" {
 		c.errorf(at, "give it a value, or leave out what it belongs to", "is empty")
-	case len(text) > most:
+	}
+	c.atMost(at, text, most)
+}
+
+// atMost checks that text is not longer than most bytes.
+func (c *checker) atMost(at path, text string, most int) {
+	if len(text) > most {
 		c.errorf(at, fmt.Sprintf("shorten it to %d", most), "is %d bytes long", len(text))
 	}
 }

@@ -13,6 +13,7 @@ const (
 	mostCredentials = 1000
 	mostAttributes  = 64
 	mostAttribute   = 4 << 10 // bytes of a value; it may become a header
+	mostPublicKey   = 8 << 10 // bytes
 )
 
 // Validate returns everything that is wrong with the App. It expects defaults to be set.
@@ -55,9 +56,7 @@ func (c *checker) attributes(at path, attributes map[string]string) {
 		if hasControl(value) {
 			c.errorf(at.dot(name), "keep it to one line", "holds a control character")
 		}
-		if len(value) > mostAttribute {
-			c.errorf(at.dot(name), "shorten it to 4096", "is %d bytes long", len(value))
-		}
+		c.atMost(at.dot(name), value, mostAttribute)
 	}
 }
 
@@ -105,6 +104,7 @@ func (c *checker) signing(at path, s *SigningCredential) {
 	if s.SecretRef != nil {
 		c.secretReference(at.dot("secretRef"), s.SecretRef)
 	}
+	c.atMost(at.dot("publicKey"), s.PublicKey, mostPublicKey)
 	if strings.Contains(s.PublicKey, "PRIVATE KEY") {
 		c.errorf(at.dot("publicKey"), "put the public key here, and replace the pair: its private key has been written down", "is a private key")
 	}

@@ -7,6 +7,9 @@ import (
 	"strings"
 )
 
+// mostKeySet bounds a JWK Set that stands in a resource, in bytes.
+const mostKeySet = 64 << 10
+
 // The JWS algorithms (RFC 7518 section 3.1, RFC 8037, RFC 9864). EdDSA stands for Ed25519 under either name.
 var (
 	asymmetricAlgorithms = []string{
@@ -46,15 +49,20 @@ func (c *checker) issuer(at path, iss *JWTIssuer) {
 	}
 	c.words(at.dot("audiences"), iss.Audiences, 64)
 	c.algorithms(at, iss)
-	switch {
-	case iss.Secret != nil:
+	if iss.Secret != nil {
 		c.secret(at.dot("secret"), iss.Secret)
-		if iss.JWKS != nil {
-			c.errorf(at, "keep one of them", "secret and jwks are both set")
-		}
-	case iss.JWKS != nil:
+	}
+	if iss.SecretRef != nil {
+		c.secretReference(at.dot("secretRef"), iss.SecretRef)
+	}
+	if iss.JWKS != nil {
 		c.jwks(at.dot("jwks"), iss.JWKS)
-	case iss.Issuer != "": // found by discovery
+	}
+	keys := choices{{"secret", iss.Secret != nil}, {"secretRef", iss.SecretRef != nil}, {"jwks", iss.JWKS != nil}}
+	switch set := keys.set(); {
+	case len(set) > 1:
+		c.errorf(at, "keep one of them", "%s and %s are both set", set[0], set[1])
+	case len(set) == 0 && iss.Issuer != "": // found by discovery
 		c.httpsURL(at.dot("issuer"), iss.Issuer)
 		if strings.Contains(iss.Issuer, "?") {
 			c.errorf(at.dot("issuer"), "leave the query out, or say where the keys are with jwks", "discovery has no place for a query")
@@ -69,9 +77,9 @@ func (c *checker) algorithms(at path, iss *JWTIssuer) {
 		c.unique(seen, place, a, quote(a))
 		secret, asymmetric := slices.Contains(secretAlgorithms, a), slices.Contains(asymmetricAlgorithms, a)
 		switch {
-		case secret && iss.Secret == nil:
-			c.errorf(place, "add secret: {file: …} beside it, or use RS256, PS256, ES256, EdDSA", "%s needs a secret", a)
-		case asymmetric && iss.Secret != nil:
+		case secret && !iss.Shared():
+			c.errorf(place, "add secret: {file: …} or secretRef beside it, or use RS256, PS256, ES256, EdDSA", "%s needs a secret", a)
+		case asymmetric && iss.Shared():
 			c.errorf(place, "use only HS256, HS384, HS512 here, or remove the secret",
 				"%s must not stand beside a secret: a public key could be taken for it", a)
 		case !secret && !asymmetric:
@@ -82,14 +90,20 @@ func (c *checker) algorithms(at path, iss *JWTIssuer) {
 }
 
 func (c *checker) jwks(at path, j *JWKSSource) {
-	c.oneOf(at, choice{"uri", j.URI != ""}, choice{"inline", j.Inline != ""}, choice{"file", j.File != ""})
+	c.oneOf(at, choice{"uri", j.URI != ""}, choice{"inline", j.Inline != ""}, choice{"file", j.File != ""},
+		choice{"secretRef", j.SecretRef != nil})
 	if j.URI != "" {
+		c.atMost(at.dot("uri"), j.URI, 1024)
 		c.httpsURL(at.dot("uri"), j.URI)
 	}
 	if j.File != "" {
 		c.file(at.dot("file"), j.File)
 	}
+	if j.SecretRef != nil {
+		c.secretReference(at.dot("secretRef"), j.SecretRef)
+	}
 	if j.Inline != "" {
+		c.atMost(at.dot("inline"), j.Inline, mostKeySet)
 		var set struct {
 			Keys []json.RawMessage `json:"keys"`
 		}

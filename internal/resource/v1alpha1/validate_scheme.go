@@ -43,6 +43,7 @@ func (c *checker) selector(at path, s AppSelector) {
 			c.errorf(at.dot("namespaces").index(i), labelRemedy, "%s is not a namespace", quote(ns))
 		}
 	}
+	c.count(at.dot("matchLabels"), len(s.MatchLabels), 64)
 	c.labels(at.dot("matchLabels"), s.MatchLabels)
 }
 

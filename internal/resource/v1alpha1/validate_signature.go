@@ -7,6 +7,12 @@ import (
 	"github.com/postern-auth/postern/internal/authz"
 )
 
+// The bounds of a signature scheme, in bytes.
+const (
+	mostTemplate  = 4 << 10
+	mostComponent = 256
+)
+
 func (c *checker) signature(at path, s *SignatureScheme) {
 	profile, known := facts[s.Profile]
 	if !known {
@@ -93,6 +99,7 @@ func (c *checker) awsSigV4(at path, o *AWSSigV4Options) {
 		if len(list.words) == 0 {
 			c.errorf(list.at, "name at least one", "is empty")
 		}
+		c.count(list.at, len(list.words), 64)
 		seen := names{}
 		for i, word := range list.words {
 			if word == "" || len(word) > 64 || !isPrintable(word) || strings.ContainsAny(word, "/ ") {
@@ -108,6 +115,7 @@ func (c *checker) signatureTemplate(at path, t *SignatureTemplate) {
 	if t.Text == "" {
 		c.errorf(at.dot("text"), `write such as "{timestamp}\n{method}\n{host}\n{path}\n{query_sorted}\n{body_sha256_hex}"`, "is empty")
 	}
+	c.atMost(at.dot("text"), t.Text, mostTemplate)
 	oneWord(c, at.dot("algorithm"), t.Algorithm, algorithmHMAC, algorithmHMACSHA384, algorithmHMACSHA512)
 	c.templateHeader(at.dot("signature").dot("header"), t.Signature.Header)
 	oneWord(c, at.dot("signature").dot("encoding"), t.Signature.Encoding, EncodingHex, EncodingBase64, EncodingBase64URL)
@@ -179,6 +187,7 @@ func (c *checker) coverComponents(at path, cover []string) {
 	for i, id := range cover {
 		place := at.index(i)
 		c.unique(seen, place, id, quote(id))
+		c.atMost(place, id, mostComponent)
 		switch name, params, _ := strings.Cut(id, ";"); {
 		case name == "@query-param":
 			if param, ok := quoted(params, "name="); !ok || param == "" {
