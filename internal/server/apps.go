@@ -1,7 +1,6 @@
 package server
 
 import (
-	"crypto/sha256"
 	"maps"
 	"slices"
 
@@ -30,13 +29,9 @@ type app struct {
 func (a *apps) load(docs []*v1alpha1.Document, all secrets) (*declared.Store, v1alpha1.Errors) {
 	now, errs := a.states.update(docs, &maker[app]{
 		make: func(doc *v1alpha1.Document, read func(string) ([]byte, error)) (made app, _ v1alpha1.Errors) {
-			readOne := func(name, key string) ([]byte, error) {
-				k := secretKey{doc.Namespace, name, key}
-				value, err := all.read(k)
-				made.secrets = append(made.secrets, readSecret{k, sha256.Sum256(value)})
-				return value, err
-			}
-			parsed, errs := declared.FromResource(doc.App, doc.Origin, declared.Reader{File: read, Secret: readOne}, a.hasher)
+			named := secretReader{all: all, namespace: doc.Namespace}
+			parsed, errs := declared.FromResource(doc.App, doc.Origin, declared.Reader{File: read, Secret: named.read}, a.hasher)
+			made.secrets = named.list
 			if len(errs) == 0 {
 				made.keys, errs = declared.NewKeys(&parsed)
 			}

@@ -78,9 +78,10 @@ func (l *loader) load(snap source.Snapshot) *loaded {
 		result.warnings = append(result.warnings, doc.Warnings()...)
 	}
 
-	store, errs := l.apps.load(docs.apps, newSecrets(docs.secrets))
+	secrets := newSecrets(docs.secrets)
+	store, errs := l.apps.load(docs.apps, secrets)
 	result.errors = append(result.errors, errs...)
-	schemes, errs := l.schemes.load(docs.schemes, store, l.apps.hasher.Only(store.Peppers()...))
+	schemes, errs := l.schemes.load(docs.schemes, secrets, store, l.apps.hasher.Only(store.Peppers()...))
 	result.errors = append(result.errors, errs...)
 	in := policy.Input{Schemes: schemes, HostGrants: l.grants, SharedNamespace: l.shared, Routes: snap.Routes}
 	for _, doc := range docs.policies {

@@ -1,8 +1,10 @@
 package server
 
 import (
+	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -219,7 +221,7 @@ func (s *scenario) load(t *testing.T) *policy.Set {
 // check decides one request. A block is the request, then the answer with the subject, if there is one:
 //
 //	GET orders.test/orders/1
-//	x-api-key: acme-1          a header; "sign: KEYID SECRET" signs the request
+//	x-api-key: acme-1          a header; "sign: KEYID SECRET" signs the request, "token: ISSUER SECRET" adds a token
 //	= allow authenticated app:shop/acme
 func check(t *testing.T, set *policy.Set, block string) {
 	t.Helper()
@@ -248,10 +250,23 @@ func check(t *testing.T, set *policy.Set, block string) {
 			}
 		case name == "sign":
 			sign(t, r, value)
+		case name == "token":
+			r.Headers = append(r.Headers, authz.Header{Name: "authorization", Value: "Bearer " + token(value, r.Now)})
 		default:
 			r.Headers = append(r.Headers, authz.Header{Name: name, Value: value})
 		}
 	}
+}
+
+// token returns one for the audience orders, of an issuer that signs with a secret.
+func token(with string, now time.Time) string {
+	issuer, secret, _ := strings.Cut(with, " ")
+	encode := base64.RawURLEncoding.EncodeToString
+	signed := encode([]byte(`{"alg":"HS256"}`)) + "." +
+		encode(fmt.Appendf(nil, `{"iss":%q,"aud":"orders","sub":"ann","exp":%d}`, issuer, now.Add(time.Minute).Unix()))
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write([]byte(signed))
+	return signed + "." + encode(mac.Sum(nil))
 }
 
 func sign(t *testing.T, r *authz.Request, with string) {

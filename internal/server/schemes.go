@@ -19,38 +19,42 @@ type schemes struct {
 	states states[scheme]
 }
 
-// scheme is a scheme and the key index that it holds.
+// scheme is a scheme, the key index that it holds, and the Secrets that it was made of.
 type scheme struct {
 	*policy.Scheme
 
-	store *declared.Store // nil: none
+	store   *declared.Store // nil: none
+	secrets []readSecret
 }
 
 // load makes the schemes of a snapshot, by "namespace/name". Those that look up keys do so in the snapshot's own index,
 // and so do last good versions: no scheme finds a key that an older index has.
 func (m *schemes) load(
-	docs []*v1alpha1.Document, store *declared.Store, hasher *keystore.Hasher,
+	docs []*v1alpha1.Document, all secrets, store *declared.Store, hasher *keystore.Hasher,
 ) (map[string]*policy.Scheme, v1alpha1.Errors) {
 	var errs v1alpha1.Errors
 	m.states, errs = m.states.update(docs, &maker[scheme]{
 		make: func(doc *v1alpha1.Document, read func(string) ([]byte, error)) (scheme, v1alpha1.Errors) {
-			s, err := m.build(doc, read, store, hasher)
+			named := secretReader{all: all, namespace: doc.Namespace}
+			s, err := m.build(doc, declared.Reader{File: read, Secret: named.read}, store, hasher)
+			s.secrets = named.list
 			return s, asErrors(doc, err)
 		},
-		current: func(s scheme) bool { return s.store == nil || s.store == store },
+		current:   func(s scheme) bool { return s.store == nil || s.store == store },
+		unchanged: func(s scheme) bool { return all.unchanged(s.secrets) },
 	})
-	all := make(map[string]*policy.Scheme, len(m.states))
+	made := make(map[string]*policy.Scheme, len(m.states))
 	for name, s := range m.states {
 		if s.good != nil {
-			all[name] = s.good.value.Scheme
+			made[name] = s.good.value.Scheme
 		}
 	}
-	return all, errs
+	return made, errs
 }
 
 // build is where a kind of scheme meets its package.
 func (m *schemes) build(
-	doc *v1alpha1.Document, read func(string) ([]byte, error), store *declared.Store, hasher *keystore.Hasher,
+	doc *v1alpha1.Document, read declared.Reader, store *declared.Store, hasher *keystore.Hasher,
 ) (s scheme, err error) {
 	spec, name := &doc.Scheme.Spec, doc.Namespace+"/"+doc.Name
 	s.Scheme = &policy.Scheme{Name: name, Realm: spec.Realm}
@@ -69,7 +73,7 @@ func (m *schemes) build(
 		s.Kind = policy.KindJWT
 		s.Authenticator, err = jwt.New(spec.JWT, jwt.Options{
 			Name: name, Origin: doc.Origin, KeySets: m.parts.keySets, Tokens: m.parts.tokens,
-			ReadFile: read, MaxToken: m.parts.maxToken,
+			ReadFile: read.File, ReadSecret: read.Secret, MaxToken: m.parts.maxToken,
 		})
 	default:
 		err = errNoScheme

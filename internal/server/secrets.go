@@ -43,6 +43,20 @@ func (all secrets) read(k secretKey) ([]byte, error) {
 	return value, nil
 }
 
+// secretReader reads the Secrets that one resource names, in the resource's own namespace, and notes which.
+type secretReader struct {
+	all       secrets
+	namespace string
+	list      []readSecret
+}
+
+func (r *secretReader) read(name, key string) ([]byte, error) {
+	k := secretKey{r.namespace, name, key}
+	value, err := r.all.read(k)
+	r.list = append(r.list, readSecret{k, sha256.Sum256(value)})
+	return value, err
+}
+
 // unchanged reports whether all the values are still what they were.
 func (all secrets) unchanged(list []readSecret) bool {
 	return !slices.ContainsFunc(list, func(r readSecret) bool {

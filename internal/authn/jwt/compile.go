@@ -13,12 +13,14 @@ import (
 
 // Options is what a scheme needs besides its specification.
 type Options struct {
-	Name     string                            // "namespace/name" of the AuthScheme; it keeps schemes apart in Tokens
-	Origin   v1alpha1.Origin                   // where the AuthScheme stands, for errors
-	KeySets  *KeySets                          // nil: remote keys are unavailable and the network is not used
-	Tokens   *Tokens                           // nil: every token is verified every time
-	ReadFile func(path string) ([]byte, error) // reads a file that the AuthScheme names; nil: none can be
-	MaxToken int                               // longest token in bytes; 0: DefaultMaxToken
+	Name     string          // "namespace/name" of the AuthScheme; it keeps schemes apart in Tokens
+	Origin   v1alpha1.Origin // where the AuthScheme stands, for errors
+	KeySets  *KeySets        // nil: remote keys are unavailable and the network is not used
+	Tokens   *Tokens         // nil: every token is verified every time
+	MaxToken int             // longest token in bytes; 0: DefaultMaxToken
+
+	ReadFile   func(path string) ([]byte, error)      // reads a file that the AuthScheme names; nil: none can be
+	ReadSecret func(name, key string) ([]byte, error) // reads a value of a Secret in its namespace; nil: none can be
 }
 
 // DefaultMaxToken is the longest token looked at where the options name no other length, in bytes.
@@ -27,8 +29,8 @@ const DefaultMaxToken = 8 << 10
 // New compiles a specification that has its defaults and is valid. What is wrong with the keys that it holds or names
 // is a *[v1alpha1.Error].
 //
-// Inline and file key sets and secrets are read here, and again by the next New. Remote ones begin to be fetched; New
-// does not wait for them.
+// Key sets and secrets that are inline, in files or in Secrets are read here, and again by the next New. Remote ones
+// begin to be fetched; New does not wait for them.
 func New(spec *v1alpha1.JWTScheme, opts Options) (authz.Authenticator, error) {
 	s := &Scheme{
 		in:       locations(spec),
@@ -97,7 +99,7 @@ func (c *compiler) issuer() (issuer, error) {
 // keys finds where the issuer's keys are.
 func (c *compiler) keys() (source, error) {
 	switch from := c.spec.JWKS; {
-	case c.spec.Secret != nil:
+	case c.spec.Shared():
 		return c.secret()
 	case from == nil:
 		return c.opts.KeySets.discover(c.spec.Issuer), nil
@@ -109,6 +111,12 @@ func (c *compiler) keys() (source, error) {
 			return nil, err
 		}
 		return c.document(data, ".jwks.file")
+	case from.SecretRef != nil:
+		data, err := c.value(from.SecretRef, ".jwks.secretRef")
+		if err != nil {
+			return nil, err
+		}
+		return c.document(data, ".jwks.secretRef")
 	default:
 		return c.opts.KeySets.fetch(from.URI), nil
 	}
@@ -131,24 +139,56 @@ func (c *compiler) document(data []byte, field string) (source, error) {
 }
 
 func (c *compiler) secret() (source, error) {
-	data, err := c.read(c.spec.Secret.File, ".secret.file")
+	data, field, err := c.sharedText()
 	if err != nil {
 		return nil, err
 	}
-	if data, err = c.spec.Secret.Encoding.Decode(data); err != nil {
-		return nil, c.errorf(".secret.file", "write it in standard base64, or set encoding to Text", "%v", err)
-	}
 	if isPublic(data) { // whoever has the public key could sign with it
-		return nil, c.errorf(".secret.file", "put a public key under jwks, and name the algorithm it is for",
+		return nil, c.errorf(field, "put a public key under jwks, and name the algorithm it is for",
 			"the secret is a key or a certificate in PEM or JWK form")
 	}
 	for _, name := range c.spec.Algorithms {
 		if a := algorithms[name]; a != nil && a.family == hmacSHA2 && len(data) < a.hash.Size() { // RFC 7518 section 3.2
-			return nil, c.errorf(".secret.file", "use at least as many random bytes",
+			return nil, c.errorf(field, "use at least as many random bytes",
 				"the secret has %d bytes and %s needs %d", len(data), name, a.hash.Size())
 		}
 	}
 	return fixed{sharedSecret(data)}, nil
+}
+
+// sharedText reads the secret, and returns the field that names it too.
+func (c *compiler) sharedText() (data []byte, field string, err error) {
+	if c.spec.SecretRef != nil {
+		field = ".secretRef"
+		data, err = c.value(c.spec.SecretRef, field)
+		return data, field, err
+	}
+	field = ".secret.file"
+	if data, err = c.read(c.spec.Secret.File, field); err != nil {
+		return nil, field, err
+	}
+	data, err = c.decode(data, c.spec.Secret.Encoding, field)
+	return data, field, err
+}
+
+// value reads a value of a Secret.
+func (c *compiler) value(ref *v1alpha1.SecretReference, field string) ([]byte, error) {
+	if c.opts.ReadSecret == nil {
+		return nil, c.errorf(field, "keep it in a file", "Secrets cannot be read here")
+	}
+	data, err := c.opts.ReadSecret(ref.Name, ref.Key)
+	if err != nil {
+		return nil, c.errorf(field, "apply the Secret, or correct name and key", "%v", err)
+	}
+	return c.decode(data, ref.Encoding, field)
+}
+
+func (c *compiler) decode(text []byte, encoding v1alpha1.SecretEncoding, field string) ([]byte, error) {
+	data, err := encoding.Decode(text)
+	if err != nil {
+		return nil, c.errorf(field, "write it in standard base64, or set encoding to Text", "%v", err)
+	}
+	return data, nil
 }
 
 // isPublic reports whether a secret is the text of something that is not secret: a PEM block, a JWK or a set of them.
