@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"strings"
@@ -80,7 +81,9 @@ func newNamedRoute(rules []*route) *namedRoute {
 		for _, x := range rules {
 			n.matches = append(n.matches, x.matches...)
 		}
-		slices.SortStableFunc(n.matches, (*match).compare)
+		slices.SortStableFunc(n.matches, func(a, b *match) int {
+			return cmp.Or(first(a.route.route.from.Denied != "", b.route.route.from.Denied != ""), a.compare(b))
+		})
 	}
 	return n
 }
