@@ -1,4 +1,5 @@
-// Package source is where resources come from: a directory of files, read once or watched.
+// Package source is where resources come from: a directory of files, read once or watched, or a cluster, which package
+// kube watches. Either way they come as [Snapshot]s.
 //
 // A reading goes through three steps. A scan walks the directory and stats every file. The tree of what was read last
 // takes the changes: files that are new or differ are read and decoded, all others keep the very objects they had. The

@@ -4,9 +4,10 @@ import (
 	"github.com/postern-auth/postern/internal/resource/v1alpha1"
 )
 
-// Snapshot is everything in a directory at one time. Snapshots share documents, which must not be changed.
+// Snapshot is everything in a directory, or in a cluster, at one time. Snapshots share documents, which must not be
+// changed: an object that is the same in two of them has the same pointer in both.
 type Snapshot struct {
-	// Documents are in order of path, and of place within a file. A document with an Err and a Name says what is wrong
+	// Documents are in order of path and of place within a file, or of kind, namespace and name. A document with an Err and a Name says what is wrong
 	// with an object: Scheme, App and Secret are then its last good version, nil if it had none, and Policy is as Decode leaves
 	// it. A document with an Err and without a Name, or of an unknown kind, is about something else: a file that cannot
 	// be read or parsed, or an object that is in two places, of which the first counts. Objects that such a file held
@@ -16,8 +17,8 @@ type Snapshot struct {
 	// Routes are those of the Gateway API that are known, attached to a policy or not.
 	Routes []v1alpha1.Route
 
-	// Generation counts the snapshots of a Files, from 1. It grows when any file changes, one that resources only refer
-	// to as well.
+	// Generation counts the snapshots of one source, from 1. It grows when any file changes, one that resources only
+	// refer to as well.
 	Generation uint64
 
 	// Err says why the directory could not be read. Documents are then those that were there before.
@@ -33,11 +34,6 @@ type Result struct {
 	Files []string
 }
 
-// key names an object.
-type key struct{ kind, namespace, name string }
-
-func keyOf(d *v1alpha1.Document) key { return key{d.Kind, d.Namespace, d.Name} }
-
 // isNamed reports whether a document tells which object it is about. A misspelt kind hides that as a missing name does.
 func isNamed(d *v1alpha1.Document) bool {
 	switch d.Kind {
@@ -51,20 +47,15 @@ func isNamed(d *v1alpha1.Document) bool {
 // snapshot lays out the tree's documents and brings the last good versions up to date.
 func (t *tree) snapshot() []v1alpha1.Document {
 	var docs []v1alpha1.Document
-	first := make(map[key]v1alpha1.Origin, len(t.good))
+	first := make(map[Key]v1alpha1.Origin, len(t.good))
 	add := func(d v1alpha1.Document) {
-		k := keyOf(&d)
+		k := KeyOf(&d)
 		if origin, ok := first[k]; ok {
 			docs = append(docs, duplicate(&d, origin))
 			return
 		}
 		first[k] = d.Origin
-		if d.Err == nil {
-			t.good[k] = d
-		} else if good, ok := t.good[k]; ok {
-			d.Scheme, d.App, d.Secret = good.Scheme, good.App, good.Secret
-		}
-		docs = append(docs, d)
+		docs = append(docs, t.good.Settle(d))
 	}
 	paths := t.paths()
 	for _, path := range paths {
@@ -78,10 +69,10 @@ func (t *tree) snapshot() []v1alpha1.Document {
 	}
 	for _, path := range paths {
 		for _, d := range t.files[path].kept {
-			if _, ok := first[keyOf(&d)]; ok {
+			if _, ok := first[KeyOf(&d)]; ok {
 				continue // it has moved to another file
 			}
-			if good, ok := t.good[keyOf(&d)]; ok {
+			if good, ok := t.good[KeyOf(&d)]; ok {
 				d = good // what was wrong with a later version no longer stands there
 			}
 			add(d)

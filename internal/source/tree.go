@@ -34,7 +34,7 @@ const (
 // tree is what was read of a directory last.
 type tree struct {
 	files map[string]*file
-	good  map[key]v1alpha1.Document
+	good  LastGood
 }
 
 // file is one file as it was read.
@@ -48,7 +48,7 @@ type file struct {
 }
 
 func newTree() *tree {
-	return &tree{files: map[string]*file{}, good: map[key]v1alpha1.Document{}}
+	return &tree{files: map[string]*file{}, good: LastGood{}}
 }
 
 func (t *tree) paths() []string { return slices.Sorted(maps.Keys(t.files)) }
@@ -199,10 +199,10 @@ func unreadable(path string, err error) v1alpha1.Document {
 
 // keep carries over the objects of the version before, if this one has a part of which nobody can tell what object it is.
 func (f *file) keep(old *file) {
-	named, unknown := map[key]bool{}, false
+	named, unknown := map[Key]bool{}, false
 	for i := range f.documents {
 		d := &f.documents[i]
-		named[keyOf(d)] = true
+		named[KeyOf(d)] = true
 		unknown = unknown || !isNamed(d)
 	}
 	if !unknown {
@@ -210,7 +210,7 @@ func (f *file) keep(old *file) {
 	}
 	for _, list := range [][]v1alpha1.Document{old.documents, old.kept} {
 		for i := range list {
-			if isNamed(&list[i]) && !named[keyOf(&list[i])] {
+			if isNamed(&list[i]) && !named[KeyOf(&list[i])] {
 				f.kept = append(f.kept, list[i])
 			}
 		}

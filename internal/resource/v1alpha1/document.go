@@ -9,17 +9,18 @@ import (
 	"unicode/utf8"
 
 	yaml "go.yaml.in/yaml/v3"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // MaxDocument is the size of the largest document that Decode reads, in bytes.
 const MaxDocument = 1 << 20
 
-// Document is one YAML document of a file.
+// Document is one YAML document of a file, or one object of the Kubernetes API.
 //
 // Without Err exactly one of Scheme, Policy, App and Secret is set, with its defaults and validated. With Err the names say as
 // much as could be read, and Policy holds what is needed to deny the policy's routes: its metadata, those of its hosts
-// that are valid, and the names and matches of its rules. A condition of a match that is not valid is left out, so that
-// the match is wider than it was meant to be, never narrower. It is nil if no host could be read.
+// and targets that are valid, and the names and matches of its rules. A condition of a match that is not valid is left
+// out, so that the match is wider than it was meant to be, never narrower. It is nil if neither could be read.
 //
 // +kubebuilder:object:generate=false
 type Document struct {
@@ -95,10 +96,33 @@ func each(n int, f func(int)) {
 	all.Wait()
 }
 
-// object is what the kinds have in common.
-type object interface {
+// Object is what the kinds have in common.
+//
+// +kubebuilder:object:generate=false
+type Object interface {
+	metav1.Object
 	SetDefaults()
 	Validate() Errors
+}
+
+// NewDocument makes the document of an object that came from the Kubernetes API, as Decode does of one in a file: with
+// its defaults and validated. It takes the object over. There is no directory that a path could be relative to, so files
+// that the object names are errors.
+func NewDocument(o Object) Document {
+	doc := Document{Namespace: o.GetNamespace(), Name: o.GetName()}
+	switch o := o.(type) {
+	case *AuthScheme:
+		doc.Kind, doc.Scheme = KindAuthScheme, o
+	case *AuthPolicy:
+		doc.Kind, doc.Policy = KindAuthPolicy, o
+	case *App:
+		doc.Kind, doc.App = KindApp, o
+	case *Secret:
+		doc.Kind, doc.Secret = KindSecret, o
+	}
+	o.SetDefaults()
+	doc.conclude(append(o.Validate(), doc.filesNamed()...))
+	return doc
 }
 
 // decode reads one document. root is nil if it has not been parsed.
@@ -120,7 +144,7 @@ func decode(o Origin, root *yaml.Node) Document {
 	doc.Kind, doc.Namespace, doc.Name = identify(root)
 
 	d := decoder{origin: doc.Origin, object: doc.Object(), root: root}
-	var target object
+	var target Object
 	switch doc.Kind {
 	case KindAuthScheme:
 		doc.Scheme = new(AuthScheme)
@@ -142,13 +166,19 @@ func decode(o Origin, root *yaml.Node) Document {
 	target.SetDefaults()
 	d.merge(target.Validate())
 	slices.SortStableFunc(d.errs, func(a, b *Error) int { return a.Line - b.Line })
-	if doc.Err = d.errs.err(); doc.Err != nil {
-		doc.Scheme, doc.App, doc.Secret = nil, nil, nil
-		if doc.Policy != nil {
-			doc.Policy = doc.Policy.routes()
-		}
-	}
+	doc.conclude(d.errs)
 	return doc
+}
+
+// conclude ends the reading of an object: with errors nothing of it is left but the routes of a policy.
+func (d *Document) conclude(errs Errors) {
+	if d.Err = errs.err(); d.Err == nil {
+		return
+	}
+	d.Scheme, d.App, d.Secret = nil, nil, nil
+	if d.Policy != nil {
+		d.Policy = d.Policy.routes()
+	}
 }
 
 // identify reads what names the object, leniently: decoding complains about what is wrong with it.

@@ -34,8 +34,8 @@ func isToken(s string) bool {
 	return 0 < len(s) && len(s) <= 128
 }
 
-// isScope reports whether s is a scope-token (RFC 6749 section 3.3).
-func isScope(s string) bool {
+// IsScope reports whether s is a scope-token (RFC 6749 section 3.3).
+func IsScope(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; c <= ' ' || c >= 0x7f || c == '"' || c == '\\' {
 			return false

@@ -2,8 +2,8 @@ package v1alpha1
 
 import "slices"
 
-// routes returns what of a broken policy is needed to deny its routes, nil if not even a host could be read. What
-// cannot be relied on is left out, so that more is denied than was meant, never less.
+// routes returns what of a broken policy is needed to deny its routes, nil if not even a host or a target could
+// be read. What cannot be relied on is left out, so that more is denied than was meant, never less.
 func (p *AuthPolicy) routes() *AuthPolicy {
 	out := &AuthPolicy{TypeMeta: p.TypeMeta, ObjectMeta: p.ObjectMeta}
 	for _, h := range p.Spec.Hosts {
@@ -12,7 +12,13 @@ func (p *AuthPolicy) routes() *AuthPolicy {
 			out.Spec.Hosts = append(out.Spec.Hosts, host)
 		}
 	}
-	if out.Spec.Hosts == nil {
+	for i := range p.Spec.TargetRefs {
+		c := p.checker()
+		if c.targetRef("", &p.Spec.TargetRefs[i]); len(c.errs) == 0 {
+			out.Spec.TargetRefs = append(out.Spec.TargetRefs, p.Spec.TargetRefs[i])
+		}
+	}
+	if out.Spec.Hosts == nil && out.Spec.TargetRefs == nil {
 		return nil
 	}
 	for i := range p.Spec.Rules {

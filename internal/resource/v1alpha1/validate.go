@@ -185,7 +185,7 @@ func (c *checker) unique(seen names, at path, key, what string) {
 func (c *checker) scopes(at path, scopes []string) {
 	c.count(at, len(scopes), 256)
 	for i, s := range scopes {
-		if !isScope(s) {
+		if !IsScope(s) {
 			c.errorf(at.index(i), `use visible ASCII without spaces, '"' and '\' (RFC 6749 section 3.3)`, "%s is not a scope", quote(s))
 		}
 	}

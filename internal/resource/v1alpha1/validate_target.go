@@ -13,22 +13,27 @@ func (c *checker) targetRefs(spec path, s *AuthPolicySpec) {
 	seen := map[TargetReference]bool{}
 	for i := range s.TargetRefs {
 		ref, at := &s.TargetRefs[i], at.index(i)
-		if ref.Group != GatewayGroup {
-			c.errorf(at.dot("group"), "write "+GatewayGroup+" or leave it out", "%s is not a group that policies attach to", quote(ref.Group))
-		}
-		oneWord(c, at.dot("kind"), ref.Kind, KindGateway, KindHTTPRoute, KindGRPCRoute)
-		if !isDNSLabel(ref.Namespace) {
-			c.errorf(at.dot("namespace"), labelRemedy, "%s is not a namespace", quote(ref.Namespace))
-		}
-		if !isDNSName(ref.Name) {
-			c.errorf(at.dot("name"), nameRemedy, "%s is not a name", quote(ref.Name))
-		}
-		if ref.SectionName != "" && !isDNSName(ref.SectionName) {
-			c.errorf(at.dot("sectionName"), nameRemedy, "%s is not a section's name", quote(ref.SectionName))
-		}
+		c.targetRef(at, ref)
 		if seen[*ref] {
 			c.errorf(at, "remove one of them", "the target is there twice")
 		}
 		seen[*ref] = true
+	}
+}
+
+// targetRef checks one of them by itself.
+func (c *checker) targetRef(at path, ref *TargetReference) {
+	if ref.Group != GatewayGroup {
+		c.errorf(at.dot("group"), "write "+GatewayGroup+" or leave it out", "%s is not a group that policies attach to", quote(ref.Group))
+	}
+	oneWord(c, at.dot("kind"), ref.Kind, KindGateway, KindHTTPRoute, KindGRPCRoute)
+	if !isDNSLabel(ref.Namespace) {
+		c.errorf(at.dot("namespace"), labelRemedy, "%s is not a namespace", quote(ref.Namespace))
+	}
+	if !isDNSName(ref.Name) {
+		c.errorf(at.dot("name"), nameRemedy, "%s is not a name", quote(ref.Name))
+	}
+	if ref.SectionName != "" && !isDNSName(ref.SectionName) {
+		c.errorf(at.dot("sectionName"), nameRemedy, "%s is not a section's name", quote(ref.SectionName))
 	}
 }
