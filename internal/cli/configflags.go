@@ -6,7 +6,7 @@ import (
 	"github.com/postern-auth/postern/internal/config"
 )
 
-// configFlags say where the resources are, for commands that read them as the server does.
+// configFlags say where the resources are, for commands that read a directory of them as the server does.
 type configFlags struct{ file, dir string }
 
 func (f *configFlags) add(cmd *cobra.Command) {
@@ -22,8 +22,11 @@ func (f *configFlags) read() (*config.Config, error) {
 		return nil, err
 	}
 	if f.dir != "" {
-		cfg.Resources.Dir = f.dir
+		cfg.Resources.Dir, cfg.Resources.Kubernetes = f.dir, nil
 		cfg.FromFlag("resources.dir", "--resources")
+	}
+	if cfg.Resources.Kubernetes != nil {
+		return nil, usagef("%s: resources are in a cluster; name a directory of manifests to read instead", f.file)
 	}
 	if err := cfg.ValidateValues(); err != nil {
 		return nil, &usageError{err}

@@ -67,13 +67,40 @@ type Ops struct {
 	PProf bool `yaml:"pprof"`
 }
 
-// Resources is where schemes, policies and Apps are read from.
+// Resources is where schemes, policies and Apps are read from: a directory, or a Kubernetes cluster.
 type Resources struct {
-	// Dir is a directory of YAML files, watched for changes. Default policies.
+	// Dir is a directory of YAML files, watched for changes. Default policies, unless there is Kubernetes.
 	Dir string `yaml:"dir"`
+	// Kubernetes, even if it is {}, watches the custom resources of a cluster instead of a directory.
+	Kubernetes *Kubernetes `yaml:"kubernetes"`
 	// SharedNamespace holds the schemes that policies of every namespace may name. Default postern-system.
 	SharedNamespace string `yaml:"sharedNamespace"`
 }
+
+// Kubernetes is a cluster as the source of resources: AuthSchemes, AuthPolicies, Apps, the Secrets that are labelled
+// postern.dev/credential, and the Gateway API.
+type Kubernetes struct {
+	// Namespaces are those that are watched; the shared one is too. Routes and their Gateways count only if they are in
+	// one of them. Empty: all.
+	Namespaces []string `yaml:"namespaces"`
+	// Kubeconfig is a file that says where the cluster is. Empty: in a Pod its service account, elsewhere what kubectl
+	// uses, which is $KUBECONFIG or ~/.kube/config.
+	Kubeconfig string `yaml:"kubeconfig"`
+	// GatewayAPI says whether policies can be attached to Gateways and routes. Auto (default): as soon as the kinds are
+	// installed, which is looked for every minute. Enabled: they must be there, and nothing is ready without them.
+	// Disabled: they are not watched, and targetRefs find nothing.
+	GatewayAPI GatewayAPI `yaml:"gatewayAPI"`
+}
+
+// GatewayAPI says whether the Gateway API is watched.
+type GatewayAPI string
+
+// The settings of GatewayAPI.
+const (
+	GatewayAPIAuto     GatewayAPI = "Auto"
+	GatewayAPIEnabled  GatewayAPI = "Enabled"
+	GatewayAPIDisabled GatewayAPI = "Disabled"
+)
 
 // HostGrant lets one namespace hold policies for hosts.
 type HostGrant struct {
@@ -169,12 +196,15 @@ type DecisionLog struct {
 	Denials bool `yaml:"denials"`
 }
 
+// defaultDir is where resources are if nothing says so.
+const defaultDir = "policies"
+
 // Default returns the configuration of an empty file.
 func Default() *Config {
 	return &Config{
 		ExtAuthz:  ExtAuthz{Address: "127.0.0.1:9001"},
 		Ops:       Ops{Address: "127.0.0.1:9003"},
-		Resources: Resources{Dir: "policies", SharedNamespace: "postern-system"},
+		Resources: Resources{Dir: defaultDir, SharedNamespace: "postern-system"},
 		Redis:     Redis{Timeout: 100 * time.Millisecond},
 		Cache:     Cache{Tokens: 32 * MiB, Replay: 32 * MiB},
 		Limits:    Limits{Deadline: 150 * time.Millisecond, Token: 8 * KiB, Body: MiB},
@@ -192,11 +222,15 @@ func (c *Config) FromFlag(field, flag string) { c.at[field] = flag }
 
 // resolve makes the relative paths whole.
 func (c *Config) resolve(dir string) {
-	for _, p := range []*string{
+	files := []*string{
 		&c.Resources.Dir, &c.KeyStore.PepperFile,
 		&c.ExtAuthz.TLS.CertFile, &c.ExtAuthz.TLS.KeyFile, &c.ExtAuthz.TLS.ClientCAFile,
 		&c.Redis.PasswordFile, &c.Redis.TLS.CAFile, &c.Redis.TLS.CertFile, &c.Redis.TLS.KeyFile,
-	} {
+	}
+	if k := c.Resources.Kubernetes; k != nil {
+		files = append(files, &k.Kubeconfig)
+	}
+	for _, p := range files {
 		if *p != "" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(dir, *p)
 		}

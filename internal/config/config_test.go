@@ -99,6 +99,26 @@ telemetry:
 	}
 }
 
+func TestKubernetes(t *testing.T) {
+	path := write(t, "resources: {kubernetes: {namespaces: [shop, billing], kubeconfig: tls.key, gatewayAPI: Enabled}}")
+	got, err := Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &Kubernetes{
+		Namespaces: []string{"shop", "billing"}, Kubeconfig: filepath.Join(filepath.Dir(path), "tls.key"), GatewayAPI: GatewayAPIEnabled,
+	}
+	if diff := cmp.Diff(want, got.Resources.Kubernetes); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if err := got.Validate(); err != nil {
+		t.Errorf("valid, but: %v", err)
+	}
+	if got, err = Load(write(t, "resources: {kubernetes: {}}")); err != nil || got.Resources.Kubernetes == nil {
+		t.Errorf("{} is a cluster too: %v", err)
+	}
+}
+
 func TestDefaults(t *testing.T) {
 	for name, text := range map[string]string{
 		"empty file": "", "comment": "# nothing\n", "empty sections": "extauthz:\nlimits: {}\ntelemetry: {logLevel: }\n",
@@ -218,7 +238,7 @@ func TestEveryFieldIsDocumented(t *testing.T) {
 }
 
 func countFields(t reflect.Type) int {
-	if t.Kind() == reflect.Slice {
+	if t.Kind() == reflect.Slice || t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
 	if t.Kind() != reflect.Struct {

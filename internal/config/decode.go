@@ -103,6 +103,10 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, field string) {
 		return
 	}
 	switch v.Kind() {
+	case reflect.Pointer: // of a part that is there or not
+		part := reflect.New(v.Type().Elem())
+		d.mapping(n, part.Elem(), field)
+		v.Set(part)
 	case reflect.Struct:
 		d.mapping(n, v, field)
 	case reflect.Slice:
@@ -155,6 +159,7 @@ func (d *decoder) fail(n *yaml.Node, field, message, remedy string) {
 // wanted says what each scalar type is, and how to write one.
 var wanted = map[reflect.Type]struct{ what, remedy string }{
 	reflect.TypeFor[string]():        {"text", "write text, in quotes if it looks like something else"},
+	reflect.TypeFor[GatewayAPI]():    {"text", "write Auto, Enabled or Disabled"},
 	reflect.TypeFor[Address]():       {"an address", "write host:port or unix:///path"},
 	reflect.TypeFor[bool]():          {"true or false", "write true or false"},
 	reflect.TypeFor[float64]():       {"a number", "write a number such as 0.01"},

@@ -20,8 +20,7 @@ func (c *Config) ValidateValues() error { return c.validate(&validator{at: c.at,
 func (c *Config) validate(v *validator) error {
 	v.listeners(c)
 	v.tls(c.ExtAuthz.TLS)
-	v.directory("resources.dir", c.Resources.Dir)
-	v.namespace("resources.sharedNamespace", c.Resources.SharedNamespace)
+	v.resources(c.Resources)
 	for i, g := range c.HostGrants {
 		v.grant(fmt.Sprintf("hostGrants[%d]", i), g)
 	}
@@ -92,6 +91,29 @@ func (v *validator) file(field, path string) {
 	defer func() { _ = f.Close() }()
 	if info, err := f.Stat(); err == nil && info.IsDir() {
 		v.fail(field, "name a file in it", "%s is a directory", path)
+	}
+}
+
+func (v *validator) resources(r Resources) {
+	v.namespace("resources.sharedNamespace", r.SharedNamespace)
+	k := r.Kubernetes
+	if k == nil {
+		v.directory("resources.dir", r.Dir)
+		return
+	}
+	const field = "resources.kubernetes"
+	if v.at["resources.dir"] != "" {
+		v.fail("resources.dir", "keep one of dir and kubernetes", "resources come from a cluster already")
+	}
+	for i, name := range k.Namespaces {
+		v.namespace(fmt.Sprintf("%s.namespaces[%d]", field, i), name)
+		if slices.Contains(k.Namespaces[:i], name) {
+			v.fail(fmt.Sprintf("%s.namespaces[%d]", field, i), "remove one of them", "%q is there twice", name)
+		}
+	}
+	v.file(field+".kubeconfig", k.Kubeconfig)
+	if k.GatewayAPI != "" {
+		v.oneOf(field+".gatewayAPI", string(k.GatewayAPI), string(GatewayAPIAuto), string(GatewayAPIEnabled), string(GatewayAPIDisabled))
 	}
 }
 
