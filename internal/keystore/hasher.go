@@ -121,6 +121,14 @@ func (h *Hasher) Digest(pepperID string, key authz.Secret) (Digest, error) {
 	return Digest{}, fmt.Errorf("no pepper has the id %q; add it to the pepper file", pepperID)
 }
 
+// Keep returns the digest of a key that a store is given as text: with the first pepper, plain if there is none.
+func (h *Hasher) Keep(key authz.Secret) Digest {
+	if len(h.peppers) > 0 {
+		return h.peppers[0].digest(key)
+	}
+	return NewHasher().AppendDigests(nil, key)[0]
+}
+
 // mac makes digests with one pepper.
 type mac struct {
 	id   string

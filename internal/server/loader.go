@@ -95,6 +95,7 @@ func (l *loader) load(snap source.Snapshot) *loaded {
 	result.files = paths(l.apps.states.files(), l.schemes.states.files())
 	result.counts = slices.Concat(
 		l.apps.states.count(v1alpha1.KindApp),
+		l.apps.keys.count(v1alpha1.KindSecret),
 		l.schemes.states.count(v1alpha1.KindAuthScheme),
 		l.countPolicies(docs.policies, result.errors),
 	)

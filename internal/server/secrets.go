@@ -5,20 +5,32 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/postern-auth/postern/internal/keystore/kube"
 	"github.com/postern-auth/postern/internal/resource/v1alpha1"
 )
 
-// secrets are the Secrets of a snapshot, by "namespace/name".
-type secrets map[string]*v1alpha1.Secret
+// secrets are the documents of a snapshot that hold Secrets, by "namespace/name".
+type secrets map[string]*v1alpha1.Document
 
 func newSecrets(docs []*v1alpha1.Document) secrets {
 	all := make(secrets, len(docs))
 	for _, doc := range docs {
 		if doc.Secret != nil {
-			all[doc.Namespace+"/"+doc.Name] = doc.Secret
+			all[doc.Namespace+"/"+doc.Name] = doc
 		}
 	}
 	return all
+}
+
+// apiKeys returns those that are API keys.
+func (all secrets) apiKeys() []*v1alpha1.Document {
+	var keys []*v1alpha1.Document
+	for _, doc := range all {
+		if kube.IsAPIKey(doc.Secret.Labels) {
+			keys = append(keys, doc)
+		}
+	}
+	return keys
 }
 
 // secretKey names a value of a Secret.
@@ -32,11 +44,14 @@ type readSecret struct {
 }
 
 func (all secrets) read(k secretKey) ([]byte, error) {
-	secret := all[k.namespace+"/"+k.name]
-	if secret == nil {
+	doc := all[k.namespace+"/"+k.name]
+	if doc == nil {
 		return nil, fmt.Errorf("there is no usable Secret %s/%s", k.namespace, k.name)
 	}
-	value, ok := secret.Value(k.key)
+	if kube.IsAPIKey(doc.Secret.Labels) {
+		return nil, fmt.Errorf("the Secret %s/%s is an API key, of which only the digest is known", k.namespace, k.name)
+	}
+	value, ok := doc.Secret.Value(k.key)
 	if !ok {
 		return nil, fmt.Errorf("the Secret %s/%s has no value %q", k.namespace, k.name, k.key)
 	}

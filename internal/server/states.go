@@ -1,11 +1,15 @@
 package server
 
 import (
+	"iter"
+	"maps"
+	"slices"
+
 	"github.com/postern-auth/postern/internal/resource/v1alpha1"
 	"github.com/postern-auth/postern/internal/telemetry"
 )
 
-// state is what is known of one App or AuthScheme.
+// state is what is known of one App, AuthScheme or API key.
 type state[T any] struct {
 	good  *good[T]   // nil: no version was ever without error
 	fresh bool       // good is of the version that the document holds now
@@ -75,7 +79,7 @@ func (m *maker[T]) same(g *good[T]) bool {
 
 // try makes the value of a document. It returns nil if there are errors, or no object to make it of.
 func (m *maker[T]) try(doc *v1alpha1.Document) (*good[T], []readFile, v1alpha1.Errors) {
-	if doc.App == nil && doc.Scheme == nil {
+	if doc.App == nil && doc.Scheme == nil && doc.Secret == nil {
 		return nil, nil, nil
 	}
 	r := newReader(doc.Origin)
@@ -86,10 +90,26 @@ func (m *maker[T]) try(doc *v1alpha1.Document) (*good[T], []readFile, v1alpha1.E
 	return &good[T]{doc: *doc, files: r.files, value: value}, r.files, nil
 }
 
-// is reports whether the document still holds the object that g was made of: while a file does not change, its objects
-// keep their pointers, and so they do as last good versions.
+// is reports whether the document still holds the object that g was made of: objects that do not change keep their
+// pointers, and so they do as last good versions.
 func (g *good[T]) is(doc *v1alpha1.Document) bool {
-	return g != nil && g.doc.App == doc.App && g.doc.Scheme == doc.Scheme
+	return g != nil && g.doc.App == doc.App && g.doc.Scheme == doc.Scheme && g.doc.Secret == doc.Secret
+}
+
+// same reports whether what is in use is the same.
+func (all states[T]) same(other states[T]) bool {
+	return maps.EqualFunc(all, other, func(x, y *state[T]) bool { return x.good == y.good })
+}
+
+// good returns what is in use, in order of name.
+func (all states[T]) good() iter.Seq2[string, *T] {
+	return func(yield func(string, *T) bool) {
+		for _, name := range slices.Sorted(maps.Keys(all)) {
+			if s := all[name]; s.good != nil && !yield(name, &s.good.value) {
+				return
+			}
+		}
+	}
 }
 
 // files returns all that were read.

@@ -1,8 +1,8 @@
 // Package declared is the keystore.Store of Apps that are written in resources: an immutable index, made anew when the
 // resources change. It is all in memory, so it never waits and never fails.
 //
-// An App goes through three steps: [FromResource] parses it, reading secrets and keys; [NewKeys] completes its keys;
-// [New] indexes the keys of all Apps. Stores share the Keys of Apps that have not changed, and nothing else of an App
+// An App goes through three steps: [FromResource] parses it, reading secrets and keys; [NewKeys] completes its keys, to which
+// [Keys.With] adds those that stand in Secrets; [New] indexes the keys of all Apps. Stores share the Keys of Apps that have not changed, and nothing else of an App
 // need be kept.
 package declared
 
@@ -31,6 +31,13 @@ type Credential struct {
 	Scopes    []string // nil: the App's; empty: none
 	NotBefore time.Time
 	ExpiresAt time.Time
+}
+
+// Secret is a credential that stands in a Secret of its name, beside the App.
+type Secret struct {
+	Credential
+
+	Origin v1alpha1.Origin // for messages
 }
 
 // Store finds the credentials of declared Apps.

@@ -11,15 +11,17 @@ import (
 
 // Keys are the credentials of one App, complete. There may be a million, so those of an App lie side by side.
 type Keys struct {
-	app    keystore.App
-	keys   []keystore.Key // one for each credential; without an App: it is left out
-	origin v1alpha1.Origin
+	app     *keystore.App
+	keys    []keystore.Key // one for each credential; without an App: it is left out
+	origin  v1alpha1.Origin
+	secrets []Secret // the last of the keys stand in these
 }
 
 // NewKeys completes the keys of an App. A credential that is neither an API key nor a signing key, or has the name of
 // one before it, is left out and reported.
 func NewKeys(a *App) (*Keys, []*v1alpha1.Error) {
-	all := &Keys{app: a.App, keys: make([]keystore.Key, len(a.Credentials)), origin: a.Origin}
+	app := a.App
+	all := &Keys{app: &app, keys: make([]keystore.Key, len(a.Credentials)), origin: a.Origin}
 	principals := make([]authz.Principal, len(a.Credentials))
 	var names map[string]struct{}
 	if len(a.Credentials) > 1 {
@@ -40,14 +42,42 @@ func NewKeys(a *App) (*Keys, []*v1alpha1.Error) {
 			errs = append(errs, all.errorf(i, "", "give it one", "the credential has neither an API key's digest nor a signing key"))
 			continue
 		}
-		k := &all.keys[i]
-		*k = keystore.Key{
-			Signing: c.Signing, Disabled: c.Disabled, NotBefore: c.NotBefore, ExpiresAt: c.ExpiresAt, Principal: &principals[i],
+		all.keys[i] = complete(&app, c, &principals[i])
+	}
+	return all, errs
+}
+
+// complete makes the key of a credential.
+func complete(app *keystore.App, c *Credential, p *authz.Principal) keystore.Key {
+	k := keystore.Key{Signing: c.Signing, Disabled: c.Disabled, NotBefore: c.NotBefore, ExpiresAt: c.ExpiresAt, Principal: p}
+	if c.Signing == nil {
+		k.Digest = c.Digest
+	}
+	k.Complete(app, c.Name, c.Scopes)
+	return k
+}
+
+// With returns the keys with those of Secrets after them. One that has the name of a credential before it is left out
+// and reported.
+func (a *Keys) With(secrets []Secret) (*Keys, []*v1alpha1.Error) {
+	all := &Keys{
+		app: a.app, origin: a.origin, secrets: secrets,
+		keys: append(make([]keystore.Key, 0, len(a.keys)+len(secrets)), a.keys...),
+	}
+	taken := make(map[string]struct{}, cap(all.keys))
+	for i := range a.keys {
+		taken[a.keys[i].ID] = struct{}{}
+	}
+	var errs []*v1alpha1.Error
+	for i := range secrets {
+		k := complete(a.app, &secrets[i].Credential, new(authz.Principal))
+		if _, twice := taken[k.ID]; twice {
+			all.keys = append(all.keys, keystore.Key{})
+			errs = append(errs, all.errorf(len(all.keys)-1, "name", "rename one of them", "the App has a credential of that name; that one counts"))
+			continue
 		}
-		if c.Signing == nil {
-			k.Digest = c.Digest
-		}
-		k.Complete(&all.app, c.Name, c.Scopes)
+		taken[k.ID] = struct{}{}
+		all.keys = append(all.keys, k)
 	}
 	return all, errs
 }
@@ -65,11 +95,18 @@ func (a *Keys) Signing() []*keystore.SigningKey {
 
 // errorf says what is wrong with a field of a credential, or with the App if credential is negative.
 func (a *Keys) errorf(credential int, name, remedy, format string, args ...any) *v1alpha1.Error {
+	if i := credential - (len(a.keys) - len(a.secrets)); len(a.secrets) > 0 && i >= 0 {
+		s := &a.secrets[i]
+		return s.Origin.Errorf("Secret "+a.app.Namespace+"/"+s.Name, secretFields[name], remedy, format, args...)
+	}
 	if credential >= 0 {
 		name = field(credential, name)
 	}
-	return a.origin.Errorf(object(&a.app), name, remedy, format, args...)
+	return a.origin.Errorf(object(a.app), name, remedy, format, args...)
 }
+
+// secretFields are where a Secret has the fields of a credential.
+var secretFields = map[string]string{"name": "metadata.name", "apiKey.digest": "data"}
 
 // object names the App in messages.
 func object(a *keystore.App) string { return "App " + a.Namespace + "/" + a.Name }

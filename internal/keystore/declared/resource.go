@@ -126,7 +126,12 @@ func (c *converter) secret(i int, r *v1alpha1.SecretSource) (authz.Secret, bool)
 func (c *converter) secretRef(i int, r *v1alpha1.SecretReference) (authz.Secret, bool) {
 	text, err := c.read.Secret(r.Name, r.Key)
 	if err != nil {
-		c.errorf(i, "signing.secretRef", "apply the Secret, or correct name and key", "%v", err)
+		remedy := "apply the Secret, or correct name and key"
+		if c.app.Origin.File == "" { // it is of a cluster, where Postern does not see others
+			remedy = "apply the Secret with the label postern.dev/credential: signing, or correct name and key"
+		}
+		c.errorf(i, "signing.secretRef", remedy, "%v", err)
+		c.errs[len(c.errs)-1].Reason = v1alpha1.ReasonSecretNotFound
 		return "", false
 	}
 	secret, err := r.Encoding.Decode(text)
