@@ -5,8 +5,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
-	_ "sigs.k8s.io/controller-runtime/pkg/cache"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 
 	"github.com/postern-auth/postern/internal/resource/v1alpha1"
 )
@@ -14,5 +14,5 @@ import (
 // newScheme knows every kind that is read or written.
 func newScheme() (*runtime.Scheme, error) {
 	s := runtime.NewScheme()
-	return s, errors.Join(clientgoscheme.AddToScheme(s), gatewayv1.Install(s), v1alpha1.AddToScheme(s))
+	return s, errors.Join(clientgoscheme.AddToScheme(s), gatewayv1.Install(s), gatewayv1beta1.Install(s), v1alpha1.AddToScheme(s))
 }

@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"cmp"
 	"errors"
 	"slices"
 	"strings"
@@ -81,9 +80,7 @@ func newNamedRoute(rules []*route) *namedRoute {
 		for _, x := range rules {
 			n.matches = append(n.matches, x.matches...)
 		}
-		slices.SortStableFunc(n.matches, func(a, b *match) int {
-			return cmp.Or(first(a.route.route.from.Denied != "", b.route.route.from.Denied != ""), a.compare(b))
-		})
+		slices.SortStableFunc(n.matches, (*match).compare)
 	}
 	return n
 }

@@ -106,9 +106,6 @@ func newRoute(in *v1alpha1.Route, s *shared, granted grants) *route {
 	if len(in.Matches) == 0 {
 		x.match(&v1alpha1.RouteMatch{}, 0, s, fail)
 	}
-	if in.Denied != "" {
-		fail(fmt.Sprintf("spec.rules[%d].matches", in.Rule), "write what Postern can read", errors.New(in.Denied))
-	}
 	namespace, _, _ := strings.Cut(in.Policy, "/")
 	if x.failure == nil && in.Policy != "" && slices.ContainsFunc(x.hosts, func(h hostPattern) bool { return !granted.allow(namespace, h) }) {
 		x.failure = routeNotGranted

@@ -7,12 +7,12 @@ import (
 	"github.com/postern-auth/postern/internal/authz"
 )
 
-// virtualHost is the Routes for the hosts of one pattern, as the virtual host that Envoy has for this domain on each of
-// its listeners.
+// virtualHost is the Routes for the hosts of one pattern, as the virtual host that Envoy has for this domain.
 type virtualHost struct {
-	routes    []*route
-	listeners []*listenerRoutes // those that differ
-	policies  []string          // that are attached to the routes, each once
+	routes   []*route
+	router   *router
+	regexes  []*match // those whose path is an expression
+	policies []string // that are attached to the routes, each once
 }
 
 var (
@@ -20,8 +20,6 @@ var (
 		errors.New("a prefix and an expression of routes with different policies fit, and gateways differ in which comes first"))
 	twoGateways = authz.Fail(authz.ReasonNoPolicy,
 		errors.New("the route has different policies on different gateways, and nothing tells which gateway asks"))
-	twoListeners = authz.Fail(authz.ReasonNoPolicy,
-		errors.New("listeners serve the request under different policies, and nothing tells which one it came through"))
 )
 
 // virtualHosts sorts routes by their hosts. A host whose routes have not changed keeps what was made of them.
@@ -69,8 +67,11 @@ func (x hostIndex) join(virtual map[hostPattern]*virtualHost, names *reservation
 
 func newVirtualHost(routes []*route) *virtualHost {
 	v := &virtualHost{routes: routes}
-	for _, list := range byListener(routes) {
-		v.listeners = append(v.listeners, newListenerRoutes(list))
+	v.router = newRouter(routedMatches(routes))
+	for i := range v.router.all {
+		if m := &v.router.all[i]; m.path.kind == pathRegex {
+			v.regexes = append(v.regexes, m)
+		}
 	}
 	for _, x := range routes {
 		if x.failure == nil && x.from.Policy != "" {
@@ -112,18 +113,18 @@ func (m *match) failing(failure *authz.Failure) *match {
 }
 
 // find returns the match of the Route that Envoy chooses for the path in one of its readings, nil if there is none.
-// Each listener chooses among its own; one that serves nothing there answers 404 by itself. Where the others do not
-// agree on the policy, the probe is in doubt: what is open on an internal Gateway does not open a public one.
-func (v *virtualHost) find(p *probe, path string, loose bool) (best *match) {
-	for _, l := range v.listeners {
-		switch m := l.find(p, path, loose); {
-		case m == nil:
-		case best == nil:
-			best = m
-		case !best.route.route.agrees(m.route.route):
-			p.doubt = twoListeners
-			return best
+// Istio tries prefixes before expressions, Envoy Gateway after them: where that makes a difference, the probe is in
+// doubt.
+func (v *virtualHost) find(p *probe, path string, loose bool) *match {
+	m := v.router.find(p, path, loose)
+	if m == nil || m.path.kind != pathPrefix {
+		return m
+	}
+	for _, x := range v.regexes {
+		if !x.route.route.agrees(m.route.route) && x.path.matches(path) && x.holds(p) {
+			p.doubt = twoOrders
+			break
 		}
 	}
-	return best
+	return m
 }

@@ -73,7 +73,7 @@ func TestReloadUnderLoad(t *testing.T) {
 		if err := os.Rename(i.dir+"~", i.dir); err != nil {
 			t.Fatal(err)
 		}
-		i.files.Loaded(source.Result{}) // look at once
+		i.source.Loaded(source.Result{}) // look at once
 	}
 	swap("a")
 	i.runUntilReady()

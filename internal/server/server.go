@@ -47,7 +47,7 @@ type Server struct {
 	engine policy.Engine
 	parts  *parts
 	loader *loader
-	files  *source.Files
+	source resources
 	authz  *extauthz.Server
 	ops    *telemetry.Ops
 	ready  atomic.Bool // the first load is in force
@@ -67,7 +67,7 @@ func New(cfg *config.Config, opts Options) (*Server, error) {
 		parts.close()
 		return nil, err
 	}
-	s := &Server{cfg: cfg, log: log, parts: parts, files: source.NewFiles(cfg.Resources.Dir, log)}
+	s := &Server{cfg: cfg, log: log, parts: parts}
 	s.tel = telemetry.New(telemetry.Options{
 		Version: opts.Version, Commit: opts.Commit,
 		DecisionLog:  opts.DecisionLog,
@@ -77,6 +77,9 @@ func New(cfg *config.Config, opts Options) (*Server, error) {
 	s.ops = telemetry.NewOps(s.tel, cfg.Ops.PProf, log)
 	s.parts.register(s.tel)
 	s.loader, err = newLoader(cfg, parts)
+	if err == nil {
+		s.source, err = newResources(&cfg.Resources, parts.hasher, &s.tel.Health, log)
+	}
 	if err == nil {
 		s.authz, err = s.newAuthz()
 	}
@@ -106,8 +109,9 @@ func (s *Server) newAuthz() (*extauthz.Server, error) {
 	return server, nil
 }
 
-// Run serves until ctx ends or a part fails, then drains. Resources that are wrong at the start are returned as
-// v1alpha1.Errors; later they are logged and counted, and what they break keeps its last good version.
+// Run serves until ctx ends or a part fails, then drains. Files of resources that are wrong at the start are returned as
+// v1alpha1.Errors; later, and always in a cluster, they are logged and counted, and what they break keeps its last good
+// version or denies.
 func (s *Server) Run(ctx context.Context) error {
 	prepareMemory()
 	defer s.parts.close()
@@ -134,8 +138,8 @@ func (s *Server) Run(ctx context.Context) error {
 	start("ops listener", func() error { return s.ops.Serve(opsListener) })
 	start("ext_authz listener", func() error { return s.authz.Serve(authzListener) })
 	start("redis", func() error { s.parts.watch(ctx, &s.tel.Health); return nil })
-	start("resources", func() error { return s.files.Run(ctx, func(snap source.Snapshot) { s.load(snap, stop) }) })
-	s.log.Info("starting", "extauthz", s.cfg.ExtAuthz.Address, "ops", s.cfg.Ops.Address, "resources", s.cfg.Resources.Dir)
+	start("resources", func() error { return s.source.Run(ctx, func(snap source.Snapshot) { s.load(snap, stop) }) })
+	s.log.Info("starting", "extauthz", s.cfg.ExtAuthz.Address, "ops", s.cfg.Ops.Address, "resources", describe(&s.cfg.Resources))
 
 	<-ctx.Done()
 	cause := context.Cause(ctx)
@@ -149,12 +153,13 @@ func (s *Server) Run(ctx context.Context) error {
 	return cause
 }
 
-// load puts a snapshot in force. The first must be without error.
+// load puts a snapshot in force. The first of a directory must be without error: whoever started the server wrote it. A
+// cluster belongs to many, of whom none may keep the others from being served.
 func (s *Server) load(snap source.Snapshot, stop context.CancelCauseFunc) {
 	defer s.recoverLoad(stop)
 	began := time.Now()
 	result := s.loader.load(snap)
-	if !s.ready.Load() && len(result.errors) > 0 {
+	if !s.ready.Load() && s.cfg.Resources.Kubernetes == nil && len(result.errors) > 0 {
 		stop(result.errors)
 		return
 	}
@@ -172,7 +177,7 @@ func (s *Server) load(snap source.Snapshot, stop context.CancelCauseFunc) {
 	s.tel.Health.OK("resources")
 	s.tel.SetRules(result.set.Rules())
 	s.engine.Swap(result.set)
-	s.files.Loaded(source.Result{Generation: snap.Generation, Errors: result.errors, Files: result.files})
+	s.source.Loaded(source.Result{Generation: snap.Generation, Errors: result.errors, Files: result.files})
 	s.parts.keySets.Retain(result.authenticators...)
 	s.log.Info("resources in force", "generation", snap.Generation, "documents", len(snap.Documents),
 		"errors", len(result.errors), "took", time.Since(began).String())

@@ -26,7 +26,7 @@ var mayImport = map[string][]string{
 	"telemetry":             {"authz"},
 	"resource/v1alpha1":     {"authz"},
 	"source":                {"resource/v1alpha1"},
-	"kube":                  {"resource/v1alpha1", "source", "kube/", "keystore/kube"},
+	"kube":                  {"resource/v1alpha1", "source", "kube/", "keystore", "keystore/kube"},
 	"kube/attach":           {"authz", "resource/v1alpha1"},
 	"kube/status":           {"resource/v1alpha1", "source", "kube/attach"},
 	"policy":                {"authz", "resource/v1alpha1", "policy/"},

@@ -43,5 +43,8 @@ func run(m *testing.M) (code int, err error) {
 		return 1, err
 	}
 	defer world.cluster.Stop()
+	if _, err := world.cluster.Kubectl(ctx, "apply", "--server-side", "-f", "../../helm/postern/files/crds"); err != nil {
+		return 1, err
+	}
 	return m.Run(), nil
 }

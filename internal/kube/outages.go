@@ -1,0 +1,66 @@
+package kube
+
+import (
+	"context"
+	"sync"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/tools/cache"
+)
+
+// outages knows what cannot be asked of the API server at the moment.
+type outages struct {
+	report func(error) // called when the first thing fails, and with nil when nothing does any more
+
+	mu      sync.Mutex
+	failing map[any]bool // by who asks
+}
+
+func newOutages(report func(error)) *outages {
+	return &outages{report: report, failing: map[any]bool{}}
+}
+
+// note takes in how asking went.
+func (o *outages) note(who any, err error) {
+	if err != nil && apierrors.IsResourceExpired(err) {
+		return // a watch that begins anew
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	failed := len(o.failing) > 0
+	switch {
+	case err != nil:
+		if o.failing[who] = true; !failed {
+			o.report(err)
+		}
+	case failed:
+		if delete(o.failing, who); len(o.failing) == 0 {
+			o.report(nil)
+		}
+	}
+}
+
+// observe returns a ListerWatcher whose outages are noted.
+func (o *outages) observe(lw cache.ListerWatcher) cache.ListerWatcher {
+	inner := cache.ToListerWatcherWithContext(lw)
+	note := func(ctx context.Context, err error) {
+		if ctx.Err() == nil { // else it is given up on purpose
+			o.note(lw, err)
+		}
+	}
+	return &cache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
+			list, err := inner.ListWithContext(ctx, options)
+			note(ctx, err)
+			return list, err
+		},
+		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
+			events, err := inner.WatchWithContext(ctx, options)
+			note(ctx, err)
+			return events, err
+		},
+	}
+}
