@@ -44,7 +44,7 @@ type AppSpec struct {
 	Credentials []AppCredential `json:"credentials,omitempty"`
 }
 
-// AppCredential holds exactly one of APIKey and Signing.
+// AppCredential holds exactly one of apiKey and signing.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.apiKey) != has(self.signing)",message="set exactly one of apiKey, signing"
 // +kubebuilder:validation:XValidation:rule="!has(self.notBefore) || !has(self.expiresAt) || self.notBefore < self.expiresAt",fieldPath=.expiresAt,message="is not after notBefore: let it expire later, or remove the credential"
@@ -54,7 +54,7 @@ type AppCredential struct {
 
 	// APIKey is the digest of a key that the App sends.
 	APIKey *APIKeyCredential `json:"apiKey,omitempty"`
-	// Signing is a key that the App signs requests with.
+	// Signing is a key that the App signs requests with: exactly one of secretRef and publicKey.
 	Signing *SigningCredential `json:"signing,omitempty"`
 
 	// Disabled refuses this credential.
@@ -65,17 +65,19 @@ type AppCredential struct {
 	Scopes []Scope `json:"scopes,omitzero"`
 	// NotBefore is when the credential begins to be good.
 	NotBefore *metav1.Time `json:"notBefore,omitempty"`
-	// ExpiresAt is when it ceases to be.
+	// ExpiresAt is when it ceases to be good.
 	ExpiresAt *metav1.Time `json:"expiresAt,omitempty"`
 }
 
-// APIKeyCredential is the digest of an API key.
-type APIKeyCredential struct {
-	// The error of a pattern would show the text, and somebody may have put the key itself here: hence a rule.
+// Rules about what may be a secret by mistake stand at the object, not at the text: an API server shows the text that a
+// pattern or a rule of its own refuses.
 
+// APIKeyCredential is the digest of an API key.
+//
+// +kubebuilder:validation:XValidation:rule="self.digest.matches('^(sha256|hmac-sha256:[-_.A-Za-z0-9]{1,64}):[0-9a-f]{64}$')",fieldPath=.digest,message="is not a digest: write sha256:<64 hex> or hmac-sha256:<pepper id>:<64 hex>, as `postern keys generate` prints it"
+type APIKeyCredential struct {
 	// Digest is sha256:<64 hex> or hmac-sha256:<pepper id>:<64 hex>, as `postern keys generate` prints it.
 	// +kubebuilder:validation:MaxLength=141
-	// +kubebuilder:validation:XValidation:rule="self.matches('^(sha256|hmac-sha256:[-_.A-Za-z0-9]{1,64}):[0-9a-f]{64}$')",message="is not a digest: write sha256:<64 hex> or hmac-sha256:<pepper id>:<64 hex>, as `postern keys generate` prints it"
 	Digest string `json:"digest"`
 }
 
@@ -84,6 +86,7 @@ type APIKeyCredential struct {
 // +kubebuilder:validation:XValidation:rule="[has(self.secret), has(self.secretRef), has(self.publicKey)].exists_one(s, s)",message="set exactly one of secretRef, publicKey"
 // +kubebuilder:validation:XValidation:rule="!has(self.secret)",fieldPath=.secret,message="names a file, and an object of a cluster has none: keep the value in a Secret of this namespace, and name that in secretRef"
 // +kubebuilder:validation:XValidation:rule="!has(self.algorithm) || self.algorithm.startsWith('hmac-') != has(self.publicKey)",fieldPath=.algorithm,message="hmac-… verifies with a secret, all others with a public key"
+// +kubebuilder:validation:XValidation:rule="!has(self.publicKey) || !self.publicKey.contains('PRIVATE KEY')",fieldPath=.publicKey,message="is a private key: put the public key here, and replace the pair, because its private key has been written down"
 type SigningCredential struct {
 	// KeyID is what the signature's keyid names.
 	// +kubebuilder:validation:MaxLength=256
@@ -96,7 +99,6 @@ type SigningCredential struct {
 	// PublicKey is PEM (PUBLIC KEY, RSA PUBLIC KEY, CERTIFICATE) or a JWK in JSON.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=8192
-	// +kubebuilder:validation:XValidation:rule="!self.contains('PRIVATE KEY')",message="is a private key: put the public key here, and replace the pair, because its private key has been written down"
 	PublicKey string `json:"publicKey,omitempty"`
 	// Algorithm, if set, is the only one that verifies with this key.
 	// +kubebuilder:validation:Enum=ecdsa-p256-sha256;ecdsa-p384-sha384;ecdsa-sha256;ed25519;hmac-sha1;hmac-sha256;hmac-sha384;hmac-sha512;rsa-pss-sha512;rsa-sha1;rsa-sha256;rsa-sha512;rsa-v1_5-sha256

@@ -51,7 +51,7 @@ const (
 	BindingRequired BindingMode = "Required" // every token must be bound
 )
 
-// JWTIssuer is one issuer, the audiences accepted from it, and its keys: at most one of JWKS, Secret and SecretRef.
+// JWTIssuer is one issuer, the audiences accepted from it, and its keys: at most one of jwks and secretRef.
 //
 // +kubebuilder:validation:XValidation:rule="(has(self.jwks) ? 1 : 0) + (has(self.secret) ? 1 : 0) + (has(self.secretRef) ? 1 : 0) <= 1",message="keep one of jwks, secretRef"
 // +kubebuilder:validation:XValidation:rule="!has(self.secret)",fieldPath=.secret,message="names a file, and an object of a cluster has none: keep the value in a Secret of this namespace, and name that in secretRef"
@@ -71,7 +71,8 @@ type JWTIssuer struct {
 	// +kubebuilder:validation:items:Enum=RS256;RS384;RS512;PS256;PS384;PS512;ES256;ES384;ES512;EdDSA;Ed25519;HS256;HS384;HS512
 	// +listType=set
 	Algorithms []string `json:"algorithms,omitempty"`
-	// JWKS is where the keys are. Default: the issuer's OpenID Connect discovery document.
+	// JWKS is where the keys are: exactly one of uri, inline and secretRef. Default: the issuer's OpenID Connect discovery
+	// document.
 	JWKS *JWKSSource `json:"jwks,omitempty"`
 	// Secret is the HMAC key for HS* algorithms, in a file beside the resource's own; in a cluster use secretRef.
 	Secret *SecretSource `json:"secret,omitempty"`
@@ -86,10 +87,10 @@ func (i *JWTIssuer) Shared() bool { return i.Secret != nil || i.SecretRef != nil
 //
 // +kubebuilder:validation:XValidation:rule="[has(self.uri), has(self.inline), has(self.file), has(self.secretRef)].exists_one(s, s)",message="set exactly one of uri, inline, secretRef"
 // +kubebuilder:validation:XValidation:rule="!has(self.file)",fieldPath=.file,message="names a file, and an object of a cluster has none: set uri, inline or secretRef"
+// +kubebuilder:validation:XValidation:rule="!has(self.uri) || self.uri.matches('^(https://[^/?#@ ]+|http://(localhost|127[.][0-9]+[.][0-9]+[.][0-9]+|[[]::1[]])(:[0-9]+)?)([/?][^#]*)?$')",fieldPath=.uri,message="write it like https://login.example.com/keys, without credentials and fragment; plain http is only for a loopback address"
 type JWKSSource struct {
 	// URI is fetched over https, or plain http from a loopback address.
 	// +kubebuilder:validation:MaxLength=1024
-	// +kubebuilder:validation:XValidation:rule="self.matches('^(https://[^/?#@ ]+|http://(localhost|127[.][0-9]+[.][0-9]+[.][0-9]+|[[]::1[]])(:[0-9]+)?)([/?][^#]*)?$')",message="write it like https://login.example.com/keys, without credentials and fragment; plain http is only for a loopback address"
 	URI string `json:"uri,omitempty"`
 	// Inline is the JSON text of a JWK Set.
 	// +kubebuilder:validation:MinLength=1

@@ -27,14 +27,15 @@ type AuthPolicy struct {
 //
 // +kubebuilder:validation:XValidation:rule="has(self.hosts) && self.hosts.size() > 0 || has(self.targetRefs) && self.targetRefs.size() > 0",fieldPath=.hosts,message="name the hosts that the policy is for, or its targetRefs"
 // +kubebuilder:validation:XValidation:rule="!(has(self.hosts) && self.hosts.size() > 0 && has(self.targetRefs) && self.targetRefs.size() > 0)",fieldPath=.hosts,message="keep one of hosts and targetRefs: a policy with targetRefs takes its hosts from them"
-// +kubebuilder:validation:XValidation:rule="has(self.security) || has(self.rules) && self.rules.size() > 0 && self.rules.all(r, has(r.security))",fieldPath=.security,message="list the schemes that let a caller in, or [{}] for everybody, here or in each rule"
+// +kubebuilder:validation:XValidation:rule="has(self.security) || has(self.rules) && self.rules.size() > 0 && self.rules.all(r, has(r.security))",message="list in security the schemes that let a caller in, or [{}] for everybody; or do so in each rule"
 // +kubebuilder:validation:XValidation:rule="!has(self.identity) || self.identity.headers.all(h, !h.name.matches('(?i)^(host|te|trailer|upgrade|expect|connection|authorization|cookie|forwarded|via|content[-_.](length|type|encoding)|keep[-_.]alive|proxy[-_.](connection|authenticate|authorization)|transfer[-_.]encoding|http2[-_.]settings|x[-_.](forwarded|original|envoy)[-_.].*|x[-_.]http[-_.]method|x[-_.](http[-_.])?method[-_.]override|x[-_.]rewrite[-_.]url|x[-_.]real[-_.]ip)$'))",fieldPath=.identity.headers,message="requests or proxies need one of these headers: use names of your own, such as X-Auth-Subject"
 // +kubebuilder:validation:XValidation:rule="!has(self.identity) || self.identity.headers.all(h, self.identity.headers.exists_one(g, g.name.lowerAscii().replace('_', '-').replace('.', '-') == h.name.lowerAscii().replace('_', '-').replace('.', '-')))",fieldPath=.identity.headers,message="a header is there twice: case, '_' and '.' make no difference"
 type AuthPolicySpec struct {
 	// Mode is Enforce (default) or Shadow: decide and report, let everything through.
 	// +kubebuilder:default=Enforce
 	Mode Mode `json:"mode,omitempty"`
-	// Hosts are names or wildcards such as *.example.com, which stands for one or more labels.
+	// Hosts are names or wildcards such as *.example.com, which stands for one or more labels. A policy has
+	// either hosts or targetRefs.
 	// +kubebuilder:validation:MaxItems=1000
 	// +listType=set
 	Hosts []HostPattern `json:"hosts,omitempty"`
@@ -90,7 +91,7 @@ type Requirements struct {
 	CORS *CORS `json:"cors,omitempty"`
 }
 
-// Condition is exactly one of CEL and Apps.
+// Condition is exactly one of cel and apps.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.cel) != has(self.apps)",message="set exactly one of cel, apps"
 type Condition struct {

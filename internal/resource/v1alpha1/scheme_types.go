@@ -15,14 +15,14 @@ type AuthScheme struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	// Spec says what callers present, and where.
+	// Spec holds exactly one of apiKey, signature and jwt. Which one it is, and a signature's profile, cannot be changed:
+	// policies, in other namespaces too, name the scheme for what it asks of callers.
 	Spec AuthSchemeSpec `json:"spec"`
 	// Status says what became of it.
 	Status Status `json:"status,omitzero"`
 }
 
-// AuthSchemeSpec holds exactly one of APIKey, Signature and JWT. Which one it is, and a signature's profile, cannot be
-// changed: policies, in other namespaces too, name the scheme for what it asks of callers.
+// AuthSchemeSpec holds exactly one of APIKey, Signature and JWT.
 //
 // +kubebuilder:validation:XValidation:rule="[has(self.apiKey), has(self.signature), has(self.jwt)].exists_one(t, t)",message="set exactly one of apiKey, signature, jwt"
 // +kubebuilder:validation:XValidation:rule="has(self.apiKey) == has(oldSelf.apiKey) && has(self.signature) == has(oldSelf.signature) && has(self.jwt) == has(oldSelf.jwt)",message="a scheme keeps its type, because policies rely on it: make a scheme of another name, and let the policies name that"
@@ -40,7 +40,7 @@ type AuthSchemeSpec struct {
 	JWT *JWTScheme `json:"jwt,omitempty"`
 }
 
-// Location is one place where a credential may stand: exactly one of Header, Query and Cookie.
+// Location is one place where a credential may stand: exactly one of header, query and cookie.
 //
 // +kubebuilder:validation:XValidation:rule="[has(self.header), has(self.query), has(self.cookie)].exists_one(p, p)",message="set exactly one of header, query, cookie"
 // +kubebuilder:validation:XValidation:rule="!has(self.prefix) || self.prefix.size() == 0 || has(self.header)",fieldPath=.prefix,message="only a header has a prefix"

@@ -48,7 +48,7 @@ type Word = string
 // HostPattern is a host's name, *.name for all names below it, an IPv4 address, or an IPv6 address in brackets.
 //
 // +kubebuilder:validation:MaxLength=256
-// +kubebuilder:validation:Pattern=`^((\*\.)?[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?|\[[0-9A-Fa-f:.]+\])$`
+// +kubebuilder:validation:XValidation:rule="self.matches('^(([*][.])?[A-Za-z0-9_-]{1,63}([.][A-Za-z0-9_-]{1,63})*[.]?|[[][0-9A-Fa-f:.]+[]])$')",message="write a name such as orders.example.com, or *.example.com for all names below it, without a port"
 // +kubebuilder:validation:XValidation:rule="!self.startsWith('*.') || !self.matches('[.][0-9]+[.]?$')",message="nothing is below an address: write the address alone"
 type HostPattern = string
 
@@ -86,5 +86,5 @@ type CanonicalPath = string
 // PathTemplate is a CanonicalPath of which a segment may be {name} and the last one {name=**}.
 //
 // +kubebuilder:validation:MaxLength=1024
-// +kubebuilder:validation:Pattern=`^(/([^{}/?#\\\x00-\x20\x7f-\x{10ffff}]+|\{[A-Za-z_][A-Za-z0-9_]{0,63}\}))*(/(\{[A-Za-z_][A-Za-z0-9_]{0,63}=\*\*\})?)?$`
+// +kubebuilder:validation:Pattern=`^(/([!"$-.0->@-\[\]-z|~]+|\{[A-Za-z_][A-Za-z0-9_]{0,63}\}))*(/(\{[A-Za-z_][A-Za-z0-9_]{0,63}=\*\*\})?)?$`
 type PathTemplate = string
