@@ -1,0 +1,175 @@
+package status
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	coordinationclient "k8s.io/client-go/kubernetes/typed/coordination/v1"
+	eventsclient "k8s.io/client-go/kubernetes/typed/events/v1"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/postern-auth/postern/internal/resource/v1alpha1"
+)
+
+// Options are what a Status needs.
+type Options struct {
+	Config *rest.Config    // of the cluster; how often it may be asked is not taken from it
+	Reader client.Reader   // of the cache that objects are loaded from, with their statuses
+	Scheme *runtime.Scheme // knows Postern's kinds and those of the Gateway API
+
+	Namespace string    // of the Leases: the pod's own
+	Pod       string    // its name; empty: the replica takes the host's name with something random after it
+	PodUID    types.UID // of the pod, which then owns the replica's Lease; may be empty
+
+	GatewayAPI bool // Gateways and routes may be in the cache
+	Log        *slog.Logger
+}
+
+// How often the API server is asked: statuses and Events by the leader, and Leases by every replica.
+const (
+	writesPerSecond, writesAtOnce = 50, 100
+	leasesPerSecond, leasesAtOnce = 5, 10
+)
+
+// Status writes statuses. It is safe for concurrent use.
+type Status struct {
+	namespace    string
+	gatewayAPI   bool
+	log          *slog.Logger
+	reader       client.Reader
+	client       client.Client
+	coordination coordinationclient.CoordinationV1Interface
+	broadcaster  events.EventBroadcaster
+	events       events.EventRecorder
+	replica      *replica
+
+	mu      sync.Mutex // of Update
+	ledger  atomic.Pointer[ledger]
+	loaded  chan struct{} // the leader has a ledger to look at
+	leading atomic.Bool
+	counts  counts
+}
+
+// New makes a Status. It does not speak to the cluster yet.
+func New(o Options) (*Status, error) {
+	s := &Status{
+		namespace: o.Namespace, gatewayAPI: o.GatewayAPI, log: o.Log, reader: o.Reader, loaded: make(chan struct{}, 1),
+	}
+	var err error
+	if s.client, err = client.New(limited(o.Config, writesPerSecond, writesAtOnce), client.Options{Scheme: o.Scheme}); err != nil {
+		return nil, fmt.Errorf("statuses: %w", err)
+	}
+	if s.coordination, err = coordinationclient.NewForConfig(limited(o.Config, leasesPerSecond, leasesAtOnce)); err != nil {
+		return nil, fmt.Errorf("statuses: %w", err)
+	}
+	sink, err := eventsclient.NewForConfig(limited(o.Config, writesPerSecond, writesAtOnce))
+	if err != nil {
+		return nil, fmt.Errorf("statuses: %w", err)
+	}
+	s.broadcaster = events.NewBroadcaster(&events.EventSinkImpl{Interface: sink})
+	s.events = s.broadcaster.NewRecorder(o.Scheme, v1alpha1.ControllerName)
+	renewing := &complaints{log: o.Log, what: "renewing this replica's Lease"}
+	s.replica = &replica{
+		leases: s.coordination.Leases(o.Namespace), name: o.Pod, pod: o.PodUID, kick: make(chan struct{}, 1),
+		report: s.inForce, noted: renewing.note,
+	}
+	if o.Pod == "" {
+		s.replica.name, s.replica.pod = randomName(), ""
+	}
+	return s, nil
+}
+
+func limited(config *rest.Config, perSecond float32, atOnce int) *rest.Config {
+	config = rest.CopyConfig(config)
+	config.QPS, config.Burst, config.RateLimiter = perSecond, atOnce, nil
+	return config
+}
+
+// randomName names a replica that runs outside of a pod.
+func randomName() string {
+	host, _ := os.Hostname() // without one the rest will do
+	host, _, _ = strings.Cut(strings.ToLower(host), ".")
+	return strings.TrimLeft(host+"-"+strings.ToLower(rand.Text()[:8]), "-")
+}
+
+// Run reports what this replica has put in force and, when it is elected, writes statuses, until ctx ends.
+func (s *Status) Run(ctx context.Context) error {
+	defer s.broadcaster.Shutdown()
+	if err := s.broadcaster.StartRecordingToSinkWithContext(ctx); err != nil {
+		return fmt.Errorf("events: %w", err)
+	}
+	var reporting sync.WaitGroup
+	defer reporting.Wait()
+	reporting.Go(func() { s.replica.run(ctx) })
+	return s.elect(ctx)
+}
+
+// Update takes in what came of a load. It does not wait for the API server.
+func (s *Status) Update(state State) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := s.ledger.Load()
+	if before == nil {
+		before = &ledger{}
+	}
+	s.ledger.Store(before.next(state))
+	for _, c := range []chan struct{}{s.replica.kick, s.loaded} {
+		select {
+		case c <- struct{}{}:
+		default: // it is going to be looked at anyway
+		}
+	}
+}
+
+// inForce returns what this replica has put in force. A status that was written makes a version of an object by which
+// nobody decides: where the cache holds no other generation than those in force, its versions are.
+func (s *Status) inForce(ctx context.Context) versions {
+	var objects []Object
+	for kind, list := range map[string]client.ObjectList{
+		v1alpha1.KindAuthScheme: &v1alpha1.AuthSchemeList{},
+		v1alpha1.KindAuthPolicy: &v1alpha1.AuthPolicyList{},
+		v1alpha1.KindApp:        &v1alpha1.AppList{},
+	} {
+		if err := s.reader.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
+			return s.ledger.Load().inForce
+		}
+		_ = meta.EachListItem(list, func(item runtime.Object) error { // it returns what the function does
+			o := item.(client.Object)
+			objects = append(objects, Object{
+				Kind: kind, Namespace: o.GetNamespace(), Name: o.GetName(),
+				UID: o.GetUID(), Generation: o.GetGeneration(), ResourceVersion: o.GetResourceVersion(),
+			})
+			return nil
+		})
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.ledger.Load().seen(objects)
+	s.ledger.Store(now)
+	return now.inForce
+}
+
+// Stats are figures of this replica. The counts never fall.
+type Stats struct {
+	Leading                      bool
+	Written, Conflicts, Failures uint64 // statuses
+}
+
+// Stats returns the figures.
+func (s *Status) Stats() Stats {
+	return Stats{
+		Leading: s.leading.Load(),
+		Written: s.counts.written.Load(), Conflicts: s.counts.conflicts.Load(), Failures: s.counts.failures.Load(),
+	}
+}
