@@ -99,6 +99,36 @@ func TestDecodeRouteMetadata(t *testing.T) {
 	}
 }
 
+// Envoy Gateway names the route that it made in a list of one, with annotations and the policies for it.
+func TestDecodeEnvoyGatewayMetadata(t *testing.T) {
+	object := func(kind, name string) map[string]any {
+		return map[string]any{"kind": kind, "name": name, "namespace": "shop"}
+	}
+	resource := object("HTTPRoute", "orders")
+	resource["sectionName"] = "read"
+	resource["annotations"] = map[string]any{"gateway.envoyproxy.io/kind": "Gateway"}
+	s, err := structpb.NewStruct(map[string]any{"resources": []any{resource}, "policies": []any{object("SecurityPolicy", "authz")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := httpRequest(nil)
+	m.Attributes.RouteMetadataContext = &corev3.Metadata{FilterMetadata: map[string]*structpb.Struct{"envoy-gateway": s}}
+	var r authz.Request
+	if err := decode(marshal(t, m), &r); err != nil {
+		t.Fatal(err)
+	}
+	want := []authz.Field{
+		{Name: "envoy-gateway\x00policies.0.kind", Value: "SecurityPolicy"}, {Name: "envoy-gateway\x00policies.0.name", Value: "authz"},
+		{Name: "envoy-gateway\x00policies.0.namespace", Value: "shop"},
+		{Name: "envoy-gateway\x00resources.0.annotations.gateway.envoyproxy.io/kind", Value: "Gateway"},
+		{Name: "envoy-gateway\x00resources.0.kind", Value: "HTTPRoute"}, {Name: "envoy-gateway\x00resources.0.name", Value: "orders"},
+		{Name: "envoy-gateway\x00resources.0.namespace", Value: "shop"}, {Name: "envoy-gateway\x00resources.0.sectionName", Value: "read"},
+	}
+	if diff := cmp.Diff(want, sorted(&r).RouteMetadata); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 // Texts of what decode refuses.
 const (
 	notProtobuf   = "malformed_request: the message is not valid protobuf"

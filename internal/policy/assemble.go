@@ -153,13 +153,11 @@ func (c *Compiler) refuse(p *policy, h hostPattern) *v1alpha1.Error {
 	return e
 }
 
-// refused returns what is wrong with routes, and with policies attached to routes whose hosts their namespaces were not
-// granted.
+// refused says which policies are attached to routes whose hosts their namespaces were not granted.
 func (c *Compiler) refused(routes []*route) (errs []*v1alpha1.Error) {
 	for _, x := range routes {
-		errs = append(errs, x.errs...)
 		s := c.states[x.from.Policy]
-		if s == nil || x.failure != routeNotGranted {
+		if s == nil || x.refused == nil {
 			continue
 		}
 		e := s.from.Origin.Errorf(s.from.object(), "spec.targetRefs", "grant them under hostGrants in the configuration, or attach it elsewhere",

@@ -265,3 +265,38 @@ func TestGrants(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// Routes that have not changed are not compiled again, whatever becomes of policies, and neither are their hosts.
+func TestCompileReusesRoutes(t *testing.T) {
+	c, err := NewCompiler()
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := inputOf([]*v1alpha1.AuthPolicy{policyOf("p", v1alpha1.AuthPolicySpec{})})
+	for _, host := range []string{"a.test", "b.test"} {
+		in.Routes = append(in.Routes, v1alpha1.Route{Kind: "HTTPRoute", Namespace: "shop", Name: host, Hosts: []string{host}, Policy: "shop/p"})
+	}
+	compile := func() (set *Set, a, b *virtualHost) {
+		t.Helper()
+		set, errs := c.Compile(in)
+		if len(errs) > 0 {
+			t.Fatal(errs[0])
+		}
+		return set, c.virtual[hostPattern{name: "a.test"}], c.virtual[hostPattern{name: "b.test"}]
+	}
+	_, a, b := compile()
+	in.Routes = append([]v1alpha1.Route(nil), in.Routes...) // made anew, and the same
+	in.Routes[0].Hosts = []string{"a.test"}
+	in.Policies[0].Policy = policyOf("p", v1alpha1.AuthPolicySpec{Rules: []v1alpha1.Rule{{Name: "other"}}})
+	set, a2, b2 := compile()
+	if a2 != a || b2 != b {
+		t.Error("unchanged Routes were compiled again")
+	}
+	if d := set.Check(t.Context(), get("a.test", "/")); d.Rule != "other" {
+		t.Errorf("rule %q; want that of the policy's new version", d.Rule)
+	}
+	in.Routes[1].Matches = []v1alpha1.RouteMatch{{Method: "GET"}}
+	if _, a3, b3 := compile(); a3 != a || b3 == b {
+		t.Error("one Route has changed: not its host alone was compiled again")
+	}
+}

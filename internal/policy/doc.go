@@ -17,19 +17,20 @@
 //     Envoy has one virtual host for a request; of these the one that the Gateway API prefers, by path, method, headers,
 //     query parameters, age, name and place.
 //
-// The third way is as good as what is known. So it denies where gateways differ in what they prefer (a prefix or an
-// expression) or where two gateways serve one route with different policies, and refuses with 400 what may not be what
-// Envoy saw: a parameter in two spellings, a header with bytes that Envoy replaced. It cannot see a header that Envoy
-// was told not to send, nor tell two gateways apart that serve different routes for one host, nor know that Envoy
-// Gateway counts a method as one more header: let Envoy name the route there.
+// The third way is as good as what is known. So it denies where listeners differ in the policy for the request, since
+// nothing tells through which one it came, and where gateways differ in what they prefer: a prefix or an expression. It
+// refuses with 400 what may not be what Envoy saw: a parameter in two spellings, a header with bytes that Envoy replaced.
+// It cannot see a header that Envoy was told not to send, and does not know that Envoy Gateway counts a method as one
+// more header: let Envoy name the route there.
 //
-// A Route denies if the policy attached to it is not there or in error, if the policy's namespace was not granted every
-// host of the Route, and if its matches cannot be read, in which case these match everything.
+// A Route denies if the policy attached to it is not there or in error, and if the policy's namespace was not granted
+// every host of the Route. Where a match could not be read, what it may stand for is denied, whatever else fits.
 //
 // # Finding the rule
 //
-// For policies that name hosts, the most specific host pattern wins alone: the exact name, then the wildcard with the longest suffix. The rules of
-// all policies that name this pattern are in one router. Among the matches that fit, these win, in this order:
+// For policies that name hosts the most specific host pattern wins alone: the exact name, then the wildcard with the
+// longest suffix. The rules of all policies that name this pattern are in one router; those of a policy attached to a
+// Route are in one of their own. Among the matches that fit, these win, in this order:
 //
 //  1. the more specific path: exact; template, by the number of literal segments; the longest prefix; regex; no path;
 //  2. the one that names methods, then the one with more headers, then the one that names sources;
@@ -39,7 +40,8 @@
 // with a slash at its end it does not match the path without it. A method matches itself alone, HEAD is not GET.
 //
 // A path has two readings, [authz.Route]'s Path and Loose. The Route and the rule are found by both, and two different
-// rules, or Routes with different policies, are ambiguous, as are two different values of a parameter that an expression reads: 400. What is not found is denied.
+// rules, or Routes with different policies, are ambiguous, as are two different values of a parameter that an
+// expression reads: 400. What is not found is denied.
 //
 // # Deciding
 //

@@ -37,26 +37,35 @@ type probe struct {
 	doubt   *authz.Failure // set if it cannot be told whether a match holds
 }
 
-// holds reports whether everything but the path fits.
-func (m *match) holds(p *probe) bool { return m.conflict(p) == "" }
+// fits reports whether the request fits by the path in one of its readings.
+func (m *match) fits(p *probe, path string, loose bool) bool {
+	return (loose || !m.loose) && m.path.matches(path) && m.holds(p)
+}
 
-// conflict returns the part of the match that the request does not have, or "".
-func (m *match) conflict(p *probe) string {
+// holds reports whether everything but the path fits.
+func (m *match) holds(p *probe) bool {
+	part, _ := m.conflict(p)
+	return part == ""
+}
+
+// conflict returns the part of the match that the request does not have, and its name if such parts have names; "" if
+// it has all.
+func (m *match) conflict(p *probe) (part, name string) {
 	if len(m.methods) > 0 && !slices.Contains(m.methods, p.method) {
-		return "method"
+		return "method", ""
 	}
 	for i := range m.headers {
 		if !m.headers[i].in(p.request) {
-			return "header " + m.headers[i].name
+			return "header", m.headers[i].name
 		}
 	}
 	if len(m.sources) > 0 && !p.from(m.sources) {
-		return "source"
+		return "source", ""
 	}
 	if m.route != nil {
 		return m.route.conflict(p)
 	}
-	return ""
+	return "", ""
 }
 
 // in reports whether the request has the header once, with the value. Where Envoy did not send raw bytes it wrote '!'

@@ -62,7 +62,7 @@ func (s *Set) told(h *host, r *authz.Request, method string) (f found, failure *
 
 // namedRoute is an HTTPRoute or GRPCRoute.
 type namedRoute struct {
-	rules   []*route // a rule is there more than once where gateways differ
+	rules   []*route // a rule is there more than once where listeners differ
 	matches []*match // of all rules, the one that wins first; nil where all rules agree
 }
 
@@ -86,7 +86,7 @@ func newNamedRoute(rules []*route) *namedRoute {
 }
 
 // among finds the rule through one of the route's rules: the one that the section names. Without a name, and where
-// gateways differ, it is the one that fits the request, unless all agree.
+// listeners differ, it is the one that fits the request, unless all agree.
 func (s *Set) among(n *namedRoute, section string, h *host, r *authz.Request, method string) (found, *authz.Failure) {
 	p := probe{request: r, method: r.Method}
 	is := func(x *route) bool { return section == "" || x.from.Section == section }
@@ -109,18 +109,21 @@ func (s *Set) among(n *namedRoute, section string, h *host, r *authz.Request, me
 	return s.follow(h, &p, method, chosenBy(strict), chosenBy(loose))
 }
 
-// find returns the match that fits the request. Where gateways differ about it the probe is in doubt.
+// find returns the match that fits the request. Where listeners differ about it the probe is in doubt.
 func (n *namedRoute) find(p *probe, section, path string, loose bool) (best *match) {
 	host := hostPattern{name: p.request.Route.Host}
 	for _, m := range n.matches {
-		switch x := m.route.route; {
-		case best != nil && best.compare(m) != 0:
-			return best
-		case m.loose && !loose, section != "" && x.from.Section != section, !x.serves(host), !m.path.matches(path), !m.holds(p):
+		x := m.route.route
+		if section != "" && x.from.Section != section || !x.serves(host) || !m.fits(p, path, loose) {
+			continue
+		}
+		switch {
+		case x.denied != nil:
+			p.doubt = x.denied
 		case best == nil:
 			best = m
-		case !best.route.route.agrees(x):
-			p.doubt = twoGateways
+		case best.compare(m) == 0 && !best.route.route.agrees(x):
+			p.doubt = twoListeners
 		}
 	}
 	return best

@@ -61,6 +61,11 @@ func (o *oracle) decide(r *authz.Request) answer {
 	if r.Route.Loose != "" {
 		loose = o.winner(best, r, r.Route.Loose, true)
 	}
+	return o.settle(r, strict, loose)
+}
+
+// settle decides by the rules that the two readings of the path fall under.
+func (o *oracle) settle(r *authz.Request, strict, loose *candidate) answer {
 	switch {
 	case strict == nil && loose == nil:
 		return answer{Reason: authz.ReasonNoRule}

@@ -17,8 +17,8 @@ type route struct {
 	from    v1alpha1.Route
 	hosts   []hostPattern
 	matches []*match
-	failure *authz.Failure    // not nil: it denies, whatever is attached to it
-	errs    []*v1alpha1.Error // all that is wrong with it
+	refused *authz.Failure // not nil: the policy may not be attached to it, so it denies
+	denied  *authz.Failure // not nil: requests that fit are denied, whatever else they fit
 }
 
 // routeName names an object that Routes are rules of.
@@ -32,10 +32,7 @@ type routeMatch struct {
 }
 
 var (
-	errRouteText     = errors.New("it is not in canonical form")
-	errRouteTemplate = errors.New("a Route has no templates")
-
-	routeUnread     = authz.Fail(authz.ReasonNoPolicy, errors.New("what the route matches cannot be read"))
+	errTemplate     = errors.New("a route has no templates")
 	routeNotGranted = authz.Fail(authz.ReasonNoPolicy, errors.New("the policy's namespace was not granted all hosts of the route"))
 	routePolicyGone = authz.Fail(authz.ReasonNoPolicy, errors.New("the policy attached to the route is not there"))
 )
@@ -51,7 +48,7 @@ func (x *route) String() string {
 
 // agrees reports whether the same policy decides for both routes.
 func (x *route) agrees(y *route) bool {
-	return x.from.Policy == y.from.Policy && x.failure == y.failure
+	return x.from.Policy == y.from.Policy && x.refused == y.refused
 }
 
 // serves reports whether every host of the pattern is one of the route's.
@@ -82,87 +79,62 @@ func (c *Compiler) routes(in *Input) []*route {
 	return all
 }
 
-// newRoute compiles a Route. What cannot be read of a match counts as matching everything, and the whole route denies:
-// any request might be one that it is for.
+// newRoute compiles a Route. Who made it has checked it; what cannot be read all the same is left out of its matches,
+// which are then wider than they were meant, and it is denied.
 func newRoute(in *v1alpha1.Route, s *shared, granted grants) *route {
 	x := &route{from: *in}
-	fail := func(field, remedy string, err error) {
-		x.failure = routeUnread
-		x.errs = append(x.errs, &v1alpha1.Error{
-			Object: in.Object(), Field: field, Message: err.Error() + "; the route denies every request", Remedy: remedy,
-		})
+	deny := func(err error) { x.denied = authz.Fail(authz.ReasonNoPolicy, fmt.Errorf("%s: %w", in.Object(), err)) }
+	if in.Denied != "" {
+		deny(errors.New(in.Denied))
 	}
+	namespace, _, _ := strings.Cut(in.Policy, "/")
 	for _, text := range in.Hosts {
 		h, err := parseRouteHost(text)
 		if err != nil {
-			fail("spec.hostnames", remedyHost, fmt.Errorf("%q: %w", text, err))
-			continue
+			deny(err)
+			h = everyHost
 		}
 		x.hosts = append(x.hosts, h)
+		if in.Policy != "" && !granted.allow(namespace, h) {
+			x.refused = routeNotGranted
+		}
 	}
 	for i := range in.Matches {
-		x.match(&in.Matches[i], i, s, fail)
+		x.match(&in.Matches[i], s, deny)
 	}
 	if len(in.Matches) == 0 {
-		x.match(&v1alpha1.RouteMatch{}, 0, s, fail)
-	}
-	namespace, _, _ := strings.Cut(in.Policy, "/")
-	if x.failure == nil && in.Policy != "" && slices.ContainsFunc(x.hosts, func(h hostPattern) bool { return !granted.allow(namespace, h) }) {
-		x.failure = routeNotGranted
+		x.match(&v1alpha1.RouteMatch{}, s, deny)
 	}
 	return x
 }
 
-// match compiles a match of the route, and enters it for the loose reading too where that needs it.
-func (x *route) match(in *v1alpha1.RouteMatch, order int, s *shared, fail report) {
-	field := fmt.Sprintf("spec.rules[%d].matches[%d]", x.from.Rule, order)
-	path, reachable := routePath(in.Path, s, func(remedy string, err error) { fail(field+".path", remedy, err) })
-	if !reachable {
-		return
+// match compiles a match of the route, and enters it for the loose reading too where that needs it. Without a path it is
+// the prefix "/".
+func (x *route) match(in *v1alpha1.RouteMatch, s *shared, deny func(error)) {
+	text := in.Path
+	if text == nil {
+		text = &v1alpha1.PathMatch{Prefix: "/"}
 	}
-	m := &match{path: path, order: order, field: field, route: &routeMatch{route: x}}
+	path, _, err := s.path(text)
+	if err == nil && path.kind == pathTemplate {
+		err = errTemplate
+	}
+	if err != nil {
+		deny(err)
+		path = pathPattern{kind: pathAny}
+	}
+	m := &match{path: path, order: len(x.matches), route: &routeMatch{route: x}}
 	if in.Method != "" {
 		m.methods = s.methodSet([]string{in.Method})
 	}
-	m.route.headers = newValueMatches(in.Headers, strings.ToLower, field+".headers", fail)
-	m.route.query = newValueMatches(in.Query, func(name string) string { return name }, field+".queryParams", fail)
+	m.route.headers = newValueMatches(in.Headers, strings.ToLower, deny)
+	m.route.query = newValueMatches(in.Query, func(name string) string { return name }, deny)
 	x.matches = append(x.matches, m)
 	if path, differs := m.path.loose(); differs {
 		l := *m
 		l.loose, l.path = true, path
 		x.matches = append(x.matches, &l)
 	}
-}
-
-// routePath compiles the path of a match; none is the prefix "/". A prefix's final slash counts for nothing. A path that
-// no request can have is not reachable.
-//
-// Envoy compares the path as the client sent it, so a text in another form than the canonical one stands for requests
-// that cannot be told from others here.
-func routePath(in *v1alpha1.PathMatch, s *shared, fail func(remedy string, err error)) (p pathPattern, reachable bool) {
-	if in == nil {
-		in = &v1alpha1.PathMatch{Prefix: "/"}
-	}
-	written := *in
-	if trimmed := strings.TrimRight(in.Prefix, "/"); trimmed != "" {
-		written.Prefix = trimmed
-	}
-	p, _, err := s.path(&written)
-	literal := written.Exact + written.Prefix
-	switch {
-	case err != nil && literal != "":
-		return p, false
-	case err == nil && p.kind == pathTemplate:
-		err = errRouteTemplate
-	}
-	if err != nil {
-		fail("correct the path", err)
-		return pathPattern{kind: pathAny}, true
-	}
-	if literal != "" && p.text != literal {
-		fail("write "+p.text, errRouteText)
-	}
-	return p, true
 }
 
 // compareRouted orders matches of Routes whose paths are equally specific, as the Gateway API does

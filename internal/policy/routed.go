@@ -61,8 +61,8 @@ type place struct {
 // host. Each of h and x may be nil.
 func (s *Set) place(h *host, x *route) place {
 	switch {
-	case x != nil && x.failure != nil:
-		return place{by: byRoute, failure: x.failure}
+	case x != nil && x.refused != nil:
+		return place{by: byRoute, failure: x.refused}
 	case x != nil && x.from.Policy != "":
 		p, ok := s.policies[x.from.Policy]
 		if !ok {

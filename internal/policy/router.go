@@ -66,7 +66,7 @@ func (r *router) find(p *probe, path string, loose bool) *match {
 		return r.search(p, path, loose)
 	}
 	for i := range r.all {
-		if m := &r.all[i]; (loose || !m.loose) && m.path.matches(path) && m.holds(p) {
+		if m := &r.all[i]; m.fits(p, path, loose) {
 			return m
 		}
 	}

@@ -2,7 +2,6 @@ package policy
 
 import (
 	"errors"
-	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -28,9 +27,9 @@ var (
 
 // newValueMatches compiles a list of conditions, of which the first for a name counts. One that cannot be read is left
 // out.
-func newValueMatches(list []v1alpha1.RouteValueMatch, canonical func(string) string, field string, fail report) []valueMatch {
+func newValueMatches(list []v1alpha1.RouteValueMatch, canonical func(string) string, deny func(error)) []valueMatch {
 	var out []valueMatch
-	for i, in := range list {
+	for _, in := range list {
 		v := valueMatch{name: canonical(in.Name), value: in.Value}
 		if slices.ContainsFunc(out, func(before valueMatch) bool { return before.name == v.name }) {
 			continue
@@ -38,7 +37,7 @@ func newValueMatches(list []v1alpha1.RouteValueMatch, canonical func(string) str
 		if in.Regex {
 			var err error
 			if v.regex, _, err = compileRegex(in.Value); err != nil {
-				fail(fmt.Sprintf("%s[%d].value", field, i), "write it in RE2's syntax", err)
+				deny(err)
 				continue
 			}
 		}
@@ -47,19 +46,19 @@ func newValueMatches(list []v1alpha1.RouteValueMatch, canonical func(string) str
 	return out
 }
 
-// conflict returns the part of the match that the request does not have, or "".
-func (m *routeMatch) conflict(p *probe) string {
+// conflict returns the part of the match that the request does not have, and its name; "" if it has all.
+func (m *routeMatch) conflict(p *probe) (part, name string) {
 	for i := range m.headers {
 		if !m.headers[i].inHeaders(p) {
-			return "header " + m.headers[i].name
+			return "header", m.headers[i].name
 		}
 	}
 	for i := range m.query {
 		if !m.query[i].inQuery(p) {
-			return "query parameter " + m.query[i].name
+			return "query parameter", m.query[i].name
 		}
 	}
-	return ""
+	return "", ""
 }
 
 func (v *valueMatch) fits(value string) bool {

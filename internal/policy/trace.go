@@ -3,6 +3,7 @@ package policy
 import (
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/postern-auth/postern/internal/authz"
 )
@@ -143,8 +144,8 @@ func (m *match) why(p *probe, winner *match) string {
 	if !m.path.matches(p.request.Route.Path) {
 		return "path"
 	}
-	if part := m.conflict(p); part != "" {
-		return part
+	if part, name := m.conflict(p); part != "" {
+		return strings.TrimSpace(part + " " + name)
 	}
 	if winner != nil {
 		return "less specific"

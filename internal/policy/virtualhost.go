@@ -2,6 +2,7 @@ package policy
 
 import (
 	"errors"
+	"maps"
 	"slices"
 
 	"github.com/postern-auth/postern/internal/authz"
@@ -9,17 +10,24 @@ import (
 
 // virtualHost is the Routes for the hosts of one pattern, as the virtual host that Envoy has for this domain.
 type virtualHost struct {
-	routes   []*route
-	router   *router
-	regexes  []*match // those whose path is an expression
-	policies []string // that are attached to the routes, each once
+	routes    []*route
+	listeners []*listener
+	policies  []string // that are attached to the routes, each once
+}
+
+// listener is the Routes that a listener serves on a virtual host, or several listeners with the same ones.
+type listener struct {
+	routes  []*route
+	router  *router
+	regexes []*match // those whose path is an expression
+	denied  []*match // which no request may fit
 }
 
 var (
 	twoOrders = authz.Fail(authz.ReasonNoPolicy,
 		errors.New("a prefix and an expression of routes with different policies fit, and gateways differ in which comes first"))
-	twoGateways = authz.Fail(authz.ReasonNoPolicy,
-		errors.New("the route has different policies on different gateways, and nothing tells which gateway asks"))
+	twoListeners = authz.Fail(authz.ReasonNoPolicy,
+		errors.New("listeners have routes with different policies for it, and nothing tells through which it came"))
 )
 
 // virtualHosts sorts routes by their hosts. A host whose routes have not changed keeps what was made of them.
@@ -67,15 +75,19 @@ func (x hostIndex) join(virtual map[hostPattern]*virtualHost, names *reservation
 
 func newVirtualHost(routes []*route) *virtualHost {
 	v := &virtualHost{routes: routes}
-	v.router = newRouter(routedMatches(routes))
-	for i := range v.router.all {
-		if m := &v.router.all[i]; m.path.kind == pathRegex {
-			v.regexes = append(v.regexes, m)
+	byListener := make(map[string][]*route)
+	for _, x := range routes {
+		for _, name := range x.listeners() {
+			byListener[name] = append(byListener[name], x)
+		}
+		if x.refused == nil && x.from.Policy != "" {
+			v.policies = append(v.policies, x.from.Policy)
 		}
 	}
-	for _, x := range routes {
-		if x.failure == nil && x.from.Policy != "" {
-			v.policies = append(v.policies, x.from.Policy)
+	for _, name := range slices.Sorted(maps.Keys(byListener)) {
+		list := byListener[name]
+		if !slices.ContainsFunc(v.listeners, func(l *listener) bool { return slices.Equal(l.routes, list) }) {
+			v.listeners = append(v.listeners, newListener(list))
 		}
 	}
 	slices.Sort(v.policies)
@@ -83,47 +95,64 @@ func newVirtualHost(routes []*route) *virtualHost {
 	return v
 }
 
-// routedMatches returns the matches of routes, the one that wins first. A match that is there twice, since two gateways
-// serve the route, denies where their policies differ.
-func routedMatches(routes []*route) []*match {
-	var all []*match
-	for _, x := range routes {
-		all = append(all, x.matches...)
+// listeners names those that serve the route; where nothing is known of any, one without a name.
+func (x *route) listeners() []string {
+	if len(x.from.Listeners) == 0 {
+		return []string{""}
 	}
-	slices.SortStableFunc(all, (*match).compare)
-	kept := all[:0]
-	for _, m := range all {
-		if len(kept) == 0 || kept[len(kept)-1].compare(m) != 0 {
-			kept = append(kept, m)
-			continue
-		}
-		if twin := kept[len(kept)-1]; !twin.route.route.agrees(m.route.route) {
-			kept[len(kept)-1] = twin.failing(twoGateways)
-		}
-	}
-	return kept
+	return x.from.Listeners
 }
 
-// failing returns the match of a Route that denies.
-func (m *match) failing(failure *authz.Failure) *match {
-	x, part, whole := *m.route.route, *m.route, *m
-	x.failure = failure
-	part.route, whole.route = &x, &part
-	return &whole
+func newListener(routes []*route) *listener {
+	l := &listener{routes: routes}
+	var matches []*match
+	for _, x := range routes {
+		if x.denied != nil {
+			l.denied = append(l.denied, x.matches...)
+		} else {
+			matches = append(matches, x.matches...)
+		}
+	}
+	l.router = newRouter(matches)
+	for i := range l.router.all {
+		if m := &l.router.all[i]; m.path.kind == pathRegex {
+			l.regexes = append(l.regexes, m)
+		}
+	}
+	return l
 }
 
 // find returns the match of the Route that Envoy chooses for the path in one of its readings, nil if there is none.
-// Istio tries prefixes before expressions, Envoy Gateway after them: where that makes a difference, the probe is in
-// doubt.
-func (v *virtualHost) find(p *probe, path string, loose bool) *match {
-	m := v.router.find(p, path, loose)
+// Where listeners differ in the policy, the probe is in doubt.
+func (v *virtualHost) find(p *probe, path string, loose bool) (best *match) {
+	for _, l := range v.listeners {
+		switch m := l.find(p, path, loose); {
+		case m == nil:
+		case best == nil:
+			best = m
+		case !m.route.route.agrees(best.route.route):
+			p.doubt = twoListeners
+		}
+	}
+	return best
+}
+
+// find returns the match of the Route that Envoy chooses on the listener. Istio tries prefixes before expressions, Envoy
+// Gateway after them: where that makes a difference, the probe is in doubt, as it is where a match fits that no request
+// may fit.
+func (l *listener) find(p *probe, path string, loose bool) *match {
+	for _, x := range l.denied {
+		if x.fits(p, path, loose) {
+			p.doubt = x.route.route.denied
+		}
+	}
+	m := l.router.find(p, path, loose)
 	if m == nil || m.path.kind != pathPrefix {
 		return m
 	}
-	for _, x := range v.regexes {
-		if !x.route.route.agrees(m.route.route) && x.path.matches(path) && x.holds(p) {
+	for _, x := range l.regexes {
+		if !x.route.route.agrees(m.route.route) && x.fits(p, path, loose) {
 			p.doubt = twoOrders
-			break
 		}
 	}
 	return m
