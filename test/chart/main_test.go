@@ -1,0 +1,153 @@
+// Package chart checks the Helm chart: what it renders from the values in testdata/values is accepted by a real API
+// server that knows the definitions of everybody's custom resources, its configuration by the server, its alerts by
+// Prometheus; and the values in testdata/refused are refused for the reason in their first line.
+package chart
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/yaml"
+
+	"github.com/postern-auth/postern/test/harness"
+)
+
+const namespace = "postern-system"
+
+// world is what all tests share.
+var world struct {
+	root, chart string
+	cluster     *harness.Cluster
+}
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	code, err := run(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "chart:", err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func run(m *testing.M) (code int, err error) {
+	if world.root, err = harness.Root(); err != nil {
+		return 1, err
+	}
+	world.chart = filepath.Join(world.root, "helm", "postern")
+	dir, err := os.MkdirTemp("", "postern-chart-")
+	if err != nil {
+		return 1, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Minute) // builds what is not cached yet
+	defer cancel()
+	if world.cluster, err = harness.StartCluster(ctx, filepath.Join(dir, "cluster"), os.Stderr); err != nil {
+		return 1, err
+	}
+	defer world.cluster.Stop()
+	if err := prepare(ctx); err != nil {
+		return 1, err
+	}
+	return m.Run(), nil
+}
+
+// prepare makes the namespaces that the values name and installs everybody's definitions.
+func prepare(ctx context.Context) error {
+	c := world.cluster
+	if err := c.InstallGatewayAPI(ctx); err != nil {
+		return err
+	}
+	for module, files := range map[string]string{
+		"github.com/cert-manager/cert-manager":               "deploy/crds/cert-manager.io_*.yaml",
+		"github.com/envoyproxy/gateway":                      "charts/gateway-helm/charts/crds/crds/generated/gateway.envoyproxy.io_securitypolicies.yaml",
+		"github.com/prometheus-operator/prometheus-operator": "example/prometheus-operator-crd/monitoring.coreos.com_*s.yaml",
+		"istio.io/api": "kubernetes/customresourcedefinitions.gen.yaml",
+	} {
+		if err := define(ctx, module, files); err != nil {
+			return err
+		}
+	}
+	for _, name := range []string{namespace, "shop", "billing", "shared", "istio-ingress"} {
+		labels := ""
+		if name == namespace {
+			labels = "\n  labels: {pod-security.kubernetes.io/enforce: restricted}"
+		}
+		if err := c.Apply(ctx, "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: "+name+labels+"\n"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// define applies the custom resource definitions that come with a module which test/tools/definitions pins.
+func define(ctx context.Context, module, files string) error {
+	download := exec.CommandContext(ctx, "go", "mod", "download", "-json", module)
+	download.Dir = filepath.Join(world.root, "test", "tools", "definitions")
+	out, err := download.Output()
+	var got struct{ Dir, Error string }
+	if err := errors.Join(err, json.Unmarshal(out, &got)); err != nil {
+		return fmt.Errorf("fetching the definitions in %s, for which the module proxy is needed: %w %s", module, err, got.Error)
+	}
+	found, err := filepath.Glob(filepath.Join(got.Dir, files))
+	if err != nil || len(found) == 0 {
+		return fmt.Errorf("%s holds no %s", module, files)
+	}
+	_, err = world.cluster.Kubectl(ctx, "apply", "--server-side", "--force-conflicts", "-f", strings.Join(found, ","))
+	return err
+}
+
+// template renders the chart with the values in a file, as a release of its own name.
+func template(ctx context.Context, t *testing.T, values string, args ...string) string {
+	t.Helper()
+	out, err := world.cluster.Helm(ctx, append([]string{"template", "postern", world.chart, "--namespace", namespace, "--values", values}, args...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// objects decodes a manifest.
+func objects(t *testing.T, manifest string) []*unstructured.Unstructured {
+	t.Helper()
+	var all []*unstructured.Unstructured
+	for d := yaml.NewYAMLOrJSONDecoder(bytes.NewBufferString(manifest), 4096); ; {
+		o := &unstructured.Unstructured{}
+		if err := d.Decode(&o.Object); errors.Is(err, io.EOF) {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		if len(o.Object) > 0 {
+			all = append(all, o)
+		}
+	}
+}
+
+// each runs a test for every file of values in a directory of testdata.
+func each(t *testing.T, dir string, test func(ctx context.Context, t *testing.T, values string)) {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join("testdata", dir, "*.yaml"))
+	if err != nil || len(found) == 0 {
+		t.Fatalf("testdata/%s holds no values: %v", dir, err)
+	}
+	for _, values := range found {
+		t.Run(strings.TrimSuffix(filepath.Base(values), ".yaml"), func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+			defer cancel()
+			test(ctx, t, values)
+		})
+	}
+}
