@@ -31,6 +31,9 @@ func TestValidIsAccepted(t *testing.T) {
 					if causes := refusal(t, err); len(causes) != files || !strings.Contains(err.Error(), "name that in secretRef") {
 						t.Errorf("%d files are named, and the API server says %v", files, causes)
 					}
+					if doc := v1alpha1.NewDocument(typed(t, original)); doc.Err == nil {
+						t.Error("the same object is accepted when it comes from an API server all the same")
+					}
 				}
 				got, err := create(ctx, sent)
 				if err != nil {
@@ -66,12 +69,9 @@ func replaceFiles(value any) (count int) {
 }
 
 // typed returns the object as Postern sees it, with its defaults and without what is the API server's own.
-func typed(t *testing.T, o *unstructured.Unstructured) metav1.Object {
+func typed(t *testing.T, o *unstructured.Unstructured) v1alpha1.Object {
 	t.Helper()
-	var to interface {
-		metav1.Object
-		SetDefaults()
-	}
+	var to v1alpha1.Object
 	switch o.GetKind() {
 	case v1alpha1.KindAuthScheme:
 		to = &v1alpha1.AuthScheme{}
