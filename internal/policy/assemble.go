@@ -153,9 +153,17 @@ func (c *Compiler) refuse(p *policy, h hostPattern) *v1alpha1.Error {
 	return e
 }
 
-// refused says which policies are attached to routes whose hosts their namespaces were not granted.
+// refused says which routes deny: those whose matches could not be read, and those with a policy whose namespace was not
+// granted their hosts.
 func (c *Compiler) refused(routes []*route) (errs []*v1alpha1.Error) {
 	for _, x := range routes {
+		if x.denied != nil {
+			errs = append(errs, &v1alpha1.Error{
+				Object: x.from.Object(), Field: "spec.rules[" + strconv.Itoa(x.from.Rule) + "].matches",
+				Message: x.unread.Error() + "; requests that may be meant are denied",
+				Remedy:  "write what Postern can read",
+			})
+		}
 		s := c.states[x.from.Policy]
 		if s == nil || x.refused == nil {
 			continue

@@ -19,6 +19,7 @@ type route struct {
 	matches []*match
 	refused *authz.Failure // not nil: the policy may not be attached to it, so it denies
 	denied  *authz.Failure // not nil: requests that fit are denied, whatever else they fit
+	unread  error          // why
 }
 
 // routeName names an object that Routes are rules of.
@@ -83,7 +84,9 @@ func (c *Compiler) routes(in *Input) []*route {
 // which are then wider than they were meant, and it is denied.
 func newRoute(in *v1alpha1.Route, s *shared, granted grants) *route {
 	x := &route{from: *in}
-	deny := func(err error) { x.denied = authz.Fail(authz.ReasonNoPolicy, fmt.Errorf("%s: %w", in.Object(), err)) }
+	deny := func(err error) {
+		x.unread, x.denied = err, authz.Fail(authz.ReasonNoPolicy, fmt.Errorf("%s: %w", in.Object(), err))
+	}
 	if in.Denied != "" {
 		deny(errors.New(in.Denied))
 	}
