@@ -46,7 +46,8 @@ func connect(kubeconfig string) (cluster, error) {
 	if c.http, err = rest.HTTPClientFor(config); err != nil {
 		return cluster{}, err
 	}
-	c.mapper, err = apiutil.NewDynamicRESTMapper(config, c.http)
+	asking, err := apiutil.NewDynamicRESTMapper(config, c.http)
+	c.mapper = mapper{asking}
 	return c, err
 }
 
