@@ -31,6 +31,14 @@ type ReplayStats struct {
 	Refused  uint64 // signatures that could not be remembered
 }
 
+// StatusStats is what is known of the statuses that this replica has written to a Kubernetes cluster. The counts never
+// fall.
+type StatusStats struct {
+	Leader              bool // this replica is the one that writes
+	Written             uint64
+	Conflicts, Failures uint64 // writes that are tried again: somebody else was faster, or something else was wrong
+}
+
 // stats asks other packages for their figures when Prometheus scrapes.
 type stats struct {
 	mu      sync.Mutex
@@ -38,6 +46,8 @@ type stats struct {
 	keySets func() []KeySetStats
 	replay  func() ReplayStats
 	panics  func() uint64
+
+	statuses func() StatusStats
 }
 
 // RegisterCache shows a cache's figures under its name.
@@ -71,6 +81,13 @@ func (t *Telemetry) RegisterPanics(read func() uint64) {
 	t.stats.panics = read
 }
 
+// RegisterStatuses shows the figures of statuses.
+func (t *Telemetry) RegisterStatuses(read func() StatusStats) {
+	t.stats.mu.Lock()
+	defer t.stats.mu.Unlock()
+	t.stats.statuses = read
+}
+
 func plainDesc(name, help string) *prometheus.Desc {
 	return prometheus.NewDesc("postern_"+name, help, nil, nil)
 }
@@ -100,6 +117,10 @@ var (
 	replayRepeats    = plainDesc("replay_repeats_total", "Signatures that came again.")
 	replayRefused    = plainDesc("replay_refused_total", "Signatures that could not be remembered; their requests were answered 503.")
 
+	leader       = plainDesc("leader", "1 where this replica is the one that writes statuses; absent without Kubernetes.")
+	statusWrites = prometheus.NewDesc("postern_status_writes_total",
+		"Statuses written to Kubernetes by result: success, conflict and failure, which are tried again.", []string{"result"}, nil)
+
 	panics = plainDesc("panics_total", "Checks that ended in a panic and were answered 503.")
 )
 
@@ -108,7 +129,7 @@ func (*stats) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		cacheHits, cacheMisses, cacheDropped, cacheBytes, cacheMaxBytes,
 		keySetKeys, keySetFetched, keySetFetches, keySetFailures,
-		replayEntries, replayMaxEntries, replayRepeats, replayRefused, panics,
+		replayEntries, replayMaxEntries, replayRepeats, replayRefused, panics, leader, statusWrites,
 	} {
 		ch <- d
 	}
@@ -151,6 +172,17 @@ func (s *stats) Collect(ch chan<- prometheus.Metric) {
 		}
 		send(replayRepeats, counter, float64(r.Repeats))
 		send(replayRefused, counter, float64(r.Refused))
+	}
+	if s.statuses != nil {
+		n := s.statuses()
+		leads := 0.0
+		if n.Leader {
+			leads = 1
+		}
+		send(leader, gauge, leads)
+		send(statusWrites, counter, float64(n.Written), "success")
+		send(statusWrites, counter, float64(n.Conflicts), "conflict")
+		send(statusWrites, counter, float64(n.Failures), "failure")
 	}
 	if s.panics != nil {
 		send(panics, counter, float64(s.panics()))

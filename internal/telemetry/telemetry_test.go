@@ -191,6 +191,7 @@ func TestRegisteredFigures(t *testing.T) {
 		}
 	})
 	tel.RegisterPanics(func() uint64 { return 10 })
+	tel.RegisterStatuses(func() StatusStats { return StatusStats{Leader: true, Written: 11, Conflicts: 12, Failures: 13} })
 	tel.Health.Started()
 	tel.Health.Degraded("keys", "unreachable")
 	for family, want := range map[string]map[string]float64{
@@ -210,6 +211,8 @@ func TestRegisteredFigures(t *testing.T) {
 		"postern_replay_repeats_total":        {"": 8},
 		"postern_replay_refused_total":        {"": 9},
 		"postern_panics_total":                {"": 10},
+		"postern_leader":                      {"": 1},
+		"postern_status_writes_total":         {"result=success": 11, "result=conflict": 12, "result=failure": 13},
 		"postern_ready":                       {"": 1},
 		"postern_degraded":                    {"": 1},
 	} {
@@ -226,6 +229,7 @@ func TestNamesFollowTheConventions(t *testing.T) {
 	tel.RegisterKeySets(func() []KeySetStats { return []KeySetStats{{Source: "a"}} })
 	tel.RegisterReplay(func() ReplayStats { return ReplayStats{} })
 	tel.RegisterPanics(func() uint64 { return 0 })
+	tel.RegisterStatuses(func() StatusStats { return StatusStats{} })
 	tel.Reloaded(Reload{Resources: []ResourceCount{{"App", ResourceActive, 1}}})
 	d := decided(authz.ReasonNoPolicy, "", "")
 	tel.Observe(&authz.Request{}, &d, time.Millisecond)

@@ -3,6 +3,7 @@ package status
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -50,8 +51,9 @@ type Status struct {
 	reader       client.Reader
 	client       client.Client
 	coordination coordinationclient.CoordinationV1Interface
-	broadcaster  events.EventBroadcaster
-	events       events.EventRecorder
+	sink         eventsclient.EventsV1Interface
+	scheme       *runtime.Scheme
+	events       events.EventRecorder // while it runs
 	replica      *replica
 
 	mu      sync.Mutex // of Update
@@ -61,10 +63,15 @@ type Status struct {
 	counts  counts
 }
 
+var errNoNamespace = errors.New("statuses: no namespace is known for Leases; set POD_NAMESPACE")
+
 // New makes a Status. It does not speak to the cluster yet.
 func New(o Options) (*Status, error) {
+	if o.Namespace == "" {
+		return nil, errNoNamespace
+	}
 	s := &Status{
-		namespace: o.Namespace, gatewayAPI: o.GatewayAPI, log: o.Log, reader: o.Reader, loaded: make(chan struct{}, 1),
+		namespace: o.Namespace, gatewayAPI: o.GatewayAPI, log: o.Log, reader: o.Reader, scheme: o.Scheme, loaded: make(chan struct{}, 1),
 	}
 	var err error
 	if s.client, err = client.New(limited(o.Config, writesPerSecond, writesAtOnce), client.Options{Scheme: o.Scheme}); err != nil {
@@ -73,12 +80,9 @@ func New(o Options) (*Status, error) {
 	if s.coordination, err = coordinationclient.NewForConfig(limited(o.Config, leasesPerSecond, leasesAtOnce)); err != nil {
 		return nil, fmt.Errorf("statuses: %w", err)
 	}
-	sink, err := eventsclient.NewForConfig(limited(o.Config, writesPerSecond, writesAtOnce))
-	if err != nil {
+	if s.sink, err = eventsclient.NewForConfig(limited(o.Config, writesPerSecond, writesAtOnce)); err != nil {
 		return nil, fmt.Errorf("statuses: %w", err)
 	}
-	s.broadcaster = events.NewBroadcaster(&events.EventSinkImpl{Interface: sink})
-	s.events = s.broadcaster.NewRecorder(o.Scheme, v1alpha1.ControllerName)
 	renewing := &complaints{log: o.Log, what: "renewing this replica's Lease"}
 	s.replica = &replica{
 		leases: s.coordination.Leases(o.Namespace), name: o.Pod, pod: o.PodUID, kick: make(chan struct{}, 1),
@@ -105,10 +109,12 @@ func randomName() string {
 
 // Run reports what this replica has put in force and, when it is elected, writes statuses, until ctx ends.
 func (s *Status) Run(ctx context.Context) error {
-	defer s.broadcaster.Shutdown()
-	if err := s.broadcaster.StartRecordingToSinkWithContext(ctx); err != nil {
+	broadcaster := events.NewBroadcaster(&events.EventSinkImpl{Interface: s.sink})
+	defer broadcaster.Shutdown()
+	if err := broadcaster.StartRecordingToSinkWithContext(ctx); err != nil {
 		return fmt.Errorf("events: %w", err)
 	}
+	s.events = broadcaster.NewRecorder(s.scheme, v1alpha1.ControllerName)
 	var reporting sync.WaitGroup
 	defer reporting.Wait()
 	reporting.Go(func() { s.replica.run(ctx) })
