@@ -89,6 +89,9 @@ func (o *objects) put(kind string, before, now client.Object) {
 		o.gateway[key], o.attached = now, false
 	} else {
 		targets := o.hasTargets(key)
+		if o.resource[key].uid != now.GetUID() {
+			delete(o.good, key) // that was another object
+		}
 		o.resource[key] = resource{o.good.Settle(*document), now.GetUID(), now.GetGeneration(), now.GetResourceVersion()}
 		o.attached = o.attached && !targets && !o.hasTargets(key)
 	}
