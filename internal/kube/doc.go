@@ -1,3 +1,16 @@
 // Package kube is a Kubernetes cluster as a source of resources: AuthSchemes, AuthPolicies and Apps as custom resources,
-// the Secrets they refer to, and the routes of the Gateway API that policies are attached to.
+// the Secrets that are labelled for Postern, and the Gateways and routes of the Gateway API that policies are attached
+// to.
+//
+// A [Source] goes through these steps. It watches each kind through a cache, which trims objects before it keeps them. An
+// event turns one object into a document, or changes nothing if only a status was written. When a moment of quiet has
+// passed, everything is laid out as one [source.Snapshot]; documents that have not changed are the same ones as in the
+// snapshot before. What became of a snapshot goes to package status, which writes it into the cluster.
+//
+// While the API server cannot be asked nothing changes: what was in force stays, and the watches begin anew by
+// themselves. Nothing is asked of the API server during a check.
+//
+// The Gateway API need not be installed. Its kinds are looked for when watching begins and then every minute, each by
+// itself; with the first of a kind, policies are attached anew. A kind whose definition is deleted later counts as it
+// last was, and the API server is reported as not answering about it.
 package kube

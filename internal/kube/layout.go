@@ -6,22 +6,42 @@ import (
 	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 
 	"github.com/postern-auth/postern/internal/kube/attach"
+	"github.com/postern-auth/postern/internal/kube/status"
 	"github.com/postern-auth/postern/internal/resource/v1alpha1"
 )
 
-// layOut lays out everything there is. input is nil if policies are attached as they were at the last layout.
-func (o *objects) layOut() (documents []v1alpha1.Document, input *attach.Input) {
+// layout is everything there is at one time.
+type layout struct {
+	documents []v1alpha1.Document
+	objects   []status.Object // what has a status
+	changed   bool            // documents are not those of the last layout
+	input     *attach.Input   // nil: policies are attached as they were at the last layout
+}
+
+func (o *objects) layOut() layout {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	documents = make([]v1alpha1.Document, 0, len(o.resource))
+	l := layout{
+		documents: make([]v1alpha1.Document, 0, len(o.resource)),
+		objects:   make([]status.Object, 0, len(o.resource)),
+		changed:   o.dirty,
+	}
+	o.dirty = false
 	for _, key := range sortedKeys(o.resource) {
-		documents = append(documents, o.resource[key].document)
+		r := o.resource[key]
+		l.documents = append(l.documents, r.document)
+		if key.Kind != v1alpha1.KindSecret {
+			l.objects = append(l.objects, status.Object{
+				Kind: key.Kind, Namespace: key.Namespace, Name: key.Name,
+				UID: r.uid, Generation: r.generation, ResourceVersion: r.version,
+			})
+		}
 	}
 	if !o.attached {
-		input = o.input()
+		l.input = o.input()
 		o.attached = true
 	}
-	return documents, input
+	return l
 }
 
 // input gathers what policies are attached by. A kind of which not everything has been told is taken not to be there.

@@ -26,6 +26,7 @@ type objects struct {
 	good     source.LastGood
 	gateway  map[source.Key]client.Object // what attaching policies depends on beside the policies
 	attached bool                         // nothing that it depends on has changed since the last layout
+	dirty    bool                         // a resource has
 }
 
 // resource is an AuthScheme, AuthPolicy, App or Secret.
@@ -94,6 +95,7 @@ func (o *objects) put(kind string, before, now client.Object) {
 		}
 		o.resource[key] = resource{o.good.Settle(*document), now.GetUID(), now.GetGeneration(), now.GetResourceVersion()}
 		o.attached = o.attached && !targets && !o.hasTargets(key)
+		o.dirty = true
 	}
 	o.mu.Unlock()
 	o.changed()
@@ -115,6 +117,7 @@ func (o *objects) remove(kind string, gone client.Object) {
 	o.mu.Lock()
 	_, isGateway := o.gateway[key]
 	o.attached = o.attached && !isGateway && !o.hasTargets(key)
+	o.dirty = o.dirty || !isGateway
 	delete(o.gateway, key)
 	delete(o.resource, key)
 	delete(o.good, key)

@@ -48,7 +48,7 @@ func TestSnapshotsShareObjects(t *testing.T) {
 	a, b := app("a", 1, "x"), app("b", 1, "x")
 	o.put(v1alpha1.KindApp, nil, a)
 	o.put(v1alpha1.KindApp, nil, b)
-	first, _ := o.layOut()
+	first := o.layOut().documents
 
 	status := a.DeepCopy()
 	status.ResourceVersion, status.Status.Conditions = "999", []metav1.Condition{{Type: "Accepted"}}
@@ -63,7 +63,7 @@ func TestSnapshotsShareObjects(t *testing.T) {
 	labelled := b.DeepCopy()
 	labelled.Labels = map[string]string{"tier": "partner"}
 	o.put(v1alpha1.KindApp, b, labelled)
-	second, _ := o.layOut()
+	second := o.layOut().documents
 	if o.asked != 3 || first[0].App != second[0].App || first[1].App == second[1].App {
 		t.Errorf("asked %d times; objects %v then %v", o.asked, first, second)
 	}
@@ -71,7 +71,7 @@ func TestSnapshotsShareObjects(t *testing.T) {
 		t.Error("the cache's object is used or was changed")
 	}
 	o.remove(v1alpha1.KindApp, a)
-	if third, _ := o.layOut(); len(third) != 1 || third[0].App != second[1].App {
+	if third := o.layOut().documents; len(third) != 1 || third[0].App != second[1].App {
 		t.Errorf("got %v", third)
 	}
 }
@@ -81,15 +81,15 @@ func TestLastGood(t *testing.T) {
 	o := newTold()
 	good, bad := app("a", 1, "x"), app("a", 2, "not a scope")
 	o.put(v1alpha1.KindApp, nil, good)
-	before, _ := o.layOut()
+	before := o.layOut().documents
 	o.put(v1alpha1.KindApp, good, bad)
-	after, _ := o.layOut()
+	after := o.layOut().documents
 	if after[0].Err == nil || after[0].App != before[0].App {
 		t.Errorf("got %v", after[0])
 	}
 	o.remove(v1alpha1.KindApp, bad)
 	o.put(v1alpha1.KindApp, nil, bad)
-	if anew, _ := o.layOut(); anew[0].Err == nil || anew[0].App != nil {
+	if anew := o.layOut().documents; anew[0].Err == nil || anew[0].App != nil {
 		t.Errorf("a new object has the last good version of another: %v", anew[0])
 	}
 }
@@ -103,7 +103,7 @@ func TestInput(t *testing.T) {
 	gateway := &gatewayv1.Gateway{ObjectMeta: named("g", 1)}
 	step := func(what string, want bool, policies, gateways int) {
 		t.Helper()
-		_, in := o.layOut()
+		in := o.layOut().input
 		if (in != nil) != want {
 			t.Errorf("%s: attached anew: %v", what, in != nil)
 		} else if want && (len(in.Policies) != policies || len(in.Gateways) != gateways) {
@@ -126,7 +126,7 @@ func TestInput(t *testing.T) {
 	broken.Generation, broken.Spec.Mode = 2, "None"
 	o.put(v1alpha1.KindAuthPolicy, good, broken)
 	step("a broken policy", true, 1, 1)
-	if _, in := o.layOut(); in != nil || o.policy(keyOf(v1alpha1.KindAuthPolicy, good)).Spec.Mode != v1alpha1.ModeEnforce {
+	if in := o.layOut().input; in != nil || o.policy(keyOf(v1alpha1.KindAuthPolicy, good)).Spec.Mode != v1alpha1.ModeEnforce {
 		t.Error("it is not attached as it was")
 	}
 	o.remove(v1alpha1.KindGateway, gateway)
@@ -175,7 +175,7 @@ func TestOrder(t *testing.T) {
 		o.put(v1alpha1.KindApp, nil, app(name, 1))
 		o.put(v1alpha1.KindAuthPolicy, nil, policy(name, 1, v1alpha1.AuthPolicySpec{Hosts: []string{name + ".test"}}))
 	}
-	docs, _ := o.layOut()
+	docs := o.layOut().documents
 	sorted := slices.IsSortedFunc(docs, func(a, b v1alpha1.Document) int {
 		return compareKeys(source.KeyOf(&a), source.KeyOf(&b))
 	})

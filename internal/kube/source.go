@@ -4,13 +4,17 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"sync"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
+	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 
 	"github.com/postern-auth/postern/internal/keystore"
 	"github.com/postern-auth/postern/internal/kube/attach"
+	"github.com/postern-auth/postern/internal/kube/status"
 	"github.com/postern-auth/postern/internal/source"
 )
 
@@ -19,11 +23,19 @@ type Options struct {
 	Kubeconfig string     // a file; empty: a Pod's service account, or what kubectl uses
 	Namespaces []string   // to watch; empty: all
 	GatewayAPI GatewayAPI // empty: Auto
+	Pod        Pod
 	// Hasher makes the digests of API keys that Secrets hold as text.
 	Hasher *keystore.Hasher
 	Log    *slog.Logger
 	// Report is told when the API server cannot be asked, and nil when it can be asked again.
 	Report func(error)
+}
+
+// Pod is the Pod that this process is. Outside of one the name and the UID are empty.
+type Pod struct {
+	Namespace string // also that of the Leases
+	Name      string
+	UID       types.UID
 }
 
 // GatewayAPI says whether the kinds of the Gateway API are watched.
@@ -44,13 +56,21 @@ type Source struct {
 	cluster cluster
 	cache   cache.Cache
 	objects *objects
+	status  *status.Status
 	kick    chan struct{} // there is reason for a snapshot
 	running sync.WaitGroup
 
-	generation uint64
-	attached   attach.Output
+	mu   sync.Mutex
+	last delivered
 
 	quiet, patience, retry, rediscover time.Duration
+}
+
+// delivered is what the last Snapshot was made of.
+type delivered struct {
+	generation uint64
+	objects    []status.Object
+	attached   attach.Output
 }
 
 // New makes a Source. It does not speak to the cluster yet. The libraries log to options.Log from now on, in the whole
@@ -73,6 +93,14 @@ func New(options Options) (*Source, error) {
 	if err != nil {
 		return nil, fmt.Errorf("resources.kubernetes: %w", err)
 	}
+	s.status, err = status.New(status.Options{
+		Config: s.cluster.config, Reader: s.cache, Scheme: s.cluster.scheme,
+		Namespace: options.Pod.Namespace, Pod: options.Pod.Name, PodUID: options.Pod.UID,
+		GatewayAPI: options.GatewayAPI != GatewayAPIDisabled, Log: options.Log,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("resources.kubernetes: %w", err)
+	}
 	return s, nil
 }
 
@@ -88,6 +116,7 @@ func (s *Source) wake() {
 // decisions depend on, one after the other, until ctx ends. While the API server cannot be asked there are none.
 func (s *Source) Run(ctx context.Context, deliver func(source.Snapshot)) error {
 	ctx, stop := context.WithCancelCause(ctx)
+	defer utilnet.CloseIdleConnectionsFor(s.cluster.http.Transport)
 	defer s.running.Wait()
 	defer stop(nil)
 	s.running.Go(func() {
@@ -101,8 +130,13 @@ func (s *Source) Run(ctx context.Context, deliver func(source.Snapshot)) error {
 		return failure(ctx)
 	case <-s.objects.complete:
 	}
+	s.running.Go(func() {
+		if err := s.status.Run(ctx); err != nil {
+			s.log.ErrorContext(ctx, "statuses are not written", "error", err)
+		}
+	})
 
-	look := time.NewTimer(0)
+	look := time.NewTimer(s.quiet) // what has been told so far has kicked already
 	defer look.Stop()
 	var latest time.Time // by when to lay out what was reported; zero: nothing was
 	for {
@@ -116,7 +150,9 @@ func (s *Source) Run(ctx context.Context, deliver func(source.Snapshot)) error {
 			look.Reset(min(s.quiet, time.Until(latest)))
 		case <-look.C:
 			latest = time.Time{}
-			deliver(s.snapshot())
+			if snap, ok := s.snapshot(); ok {
+				deliver(snap)
+			}
 		}
 	}
 }
@@ -129,14 +165,33 @@ func failure(ctx context.Context) error {
 	return nil
 }
 
-func (s *Source) snapshot() source.Snapshot {
-	documents, input := s.objects.layOut()
-	if input != nil {
-		s.attached = attach.Resolve(*input)
+// snapshot lays out a Snapshot, unless it would say what the last one says.
+func (s *Source) snapshot() (source.Snapshot, bool) {
+	l := s.objects.layOut()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	changed := l.changed || s.last.generation == 0
+	if l.input != nil {
+		attached := attach.Resolve(*l.input)
+		changed = changed || !reflect.DeepEqual(attached, s.last.attached)
+		s.last.attached = attached
 	}
-	s.generation++
-	return source.Snapshot{Documents: documents, Routes: s.attached.Routes, Generation: s.generation}
+	if !changed {
+		return source.Snapshot{}, false
+	}
+	s.last.generation++
+	s.last.objects = l.objects
+	return source.Snapshot{Documents: l.documents, Routes: s.last.attached.Routes, Generation: s.last.generation}, true
 }
 
-// Loaded takes in what came of a Snapshot.
-func (s *Source) Loaded(r source.Result) {}
+// Loaded takes in what came of a Snapshot, for the statuses of its objects.
+func (s *Source) Loaded(r source.Result) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r.Generation == s.last.generation {
+		s.status.Update(status.State{Objects: s.last.objects, Errors: r.Errors, Attach: s.last.attached})
+	}
+}
+
+// Stats returns the figures of writing statuses.
+func (s *Source) Stats() status.Stats { return s.status.Stats() }

@@ -1,9 +1,13 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
+	"os"
 	"slices"
+
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/postern-auth/postern/internal/config"
 	"github.com/postern-auth/postern/internal/keystore"
@@ -20,7 +24,7 @@ type resources interface {
 	Loaded(result source.Result)
 }
 
-func newResources(cfg *config.Resources, hasher *keystore.Hasher, health *telemetry.Health, log *slog.Logger) (resources, error) {
+func newResources(cfg *config.Resources, hasher *keystore.Hasher, tel *telemetry.Telemetry, log *slog.Logger) (resources, error) {
 	k := cfg.Kubernetes
 	if k == nil {
 		return source.NewFiles(cfg.Dir, log), nil
@@ -29,18 +33,29 @@ func newResources(cfg *config.Resources, hasher *keystore.Hasher, health *teleme
 	if len(namespaces) > 0 && !slices.Contains(namespaces, cfg.SharedNamespace) {
 		namespaces = append(namespaces, cfg.SharedNamespace)
 	}
-	return kube.New(kube.Options{
-		Kubeconfig: k.Kubeconfig, Namespaces: namespaces, GatewayAPI: kube.GatewayAPI(k.GatewayAPI), Hasher: hasher, Log: log,
+	pod := kube.Pod{ // as the chart hands it down
+		Namespace: cmp.Or(os.Getenv("POD_NAMESPACE"), cfg.SharedNamespace), Name: os.Getenv("POD_NAME"), UID: types.UID(os.Getenv("POD_UID")),
+	}
+	cluster, err := kube.New(kube.Options{
+		Kubeconfig: k.Kubeconfig, Namespaces: namespaces, GatewayAPI: kube.GatewayAPI(k.GatewayAPI), Pod: pod, Hasher: hasher, Log: log,
 		Report: func(err error) {
 			if err == nil {
-				health.OK("kubernetes")
+				tel.Health.OK("kubernetes")
 				log.Info("the API server answers again")
 				return
 			}
-			health.Degraded("kubernetes", err.Error())
+			tel.Health.Degraded("kubernetes", err.Error())
 			log.Warn("the API server cannot be asked; what was in force stays", "error", err)
 		},
 	})
+	if err != nil {
+		return nil, err
+	}
+	tel.RegisterStatuses(func() telemetry.StatusStats {
+		n := cluster.Stats()
+		return telemetry.StatusStats{Leader: n.Leading, Written: n.Written, Conflicts: n.Conflicts, Failures: n.Failures}
+	})
+	return cluster, nil
 }
 
 // describe says where resources come from, for the log.

@@ -78,7 +78,7 @@ func New(cfg *config.Config, opts Options) (*Server, error) {
 	s.parts.register(s.tel)
 	s.loader, err = newLoader(cfg, parts)
 	if err == nil {
-		s.source, err = newResources(&cfg.Resources, parts.hasher, &s.tel.Health, log)
+		s.source, err = newResources(&cfg.Resources, parts.hasher, s.tel, log)
 	}
 	if err == nil {
 		s.authz, err = s.newAuthz()

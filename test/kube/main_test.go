@@ -43,8 +43,18 @@ func run(m *testing.M) (code int, err error) {
 		return 1, err
 	}
 	defer world.cluster.Stop()
-	if _, err := world.cluster.Kubectl(ctx, "apply", "--server-side", "-f", "../../helm/postern/files/crds"); err != nil {
+	if err := installDefinitions(ctx, world.cluster); err != nil {
 		return 1, err
 	}
 	return m.Run(), nil
+}
+
+// installDefinitions applies the custom resource definitions and waits until they are served.
+func installDefinitions(ctx context.Context, c *harness.Cluster) error {
+	const dir = "../../helm/postern/files/crds"
+	if _, err := c.Kubectl(ctx, "apply", "--server-side", "-f", dir); err != nil {
+		return err
+	}
+	_, err := c.Kubectl(ctx, "wait", "--for=condition=Established", "--timeout=60s", "-f", dir)
+	return err
 }
