@@ -22,11 +22,15 @@ test: ## run every test with the race detector, through a real Envoy and against
 	@echo "== a Kubernetes cluster, whose programs are built once"
 	$(GO) run ./test/kube/cluster --controllers -- kubectl get nodes
 	@echo "== unit tests, race detector on"
-	$(GO) test -race $$($(GO) list ./... | grep -v -e /test/e2e -e /test/kube)
+	$(GO) test -race $$($(GO) list ./... | grep -v -e /test/e2e -e /test/kube -e /test/mesh)
 	@echo "== tests against a real Kubernetes API server"
 	$(GO) test -race -count=1 -timeout 20m ./test/kube/...
 	@echo "== end-to-end tests through Envoy"
 	$(GO) test -race -count=1 -timeout 20m ./test/e2e/...
+
+.PHONY: test-mesh
+test-mesh: ## let istiod and Envoy Gateway configure real Envoys by the examples in envoy/ and send requests
+	$(GO) test -race -count=1 -timeout 2h -v ./test/mesh
 
 .PHONY: cluster
 cluster: ## start a Kubernetes API server, with a controller manager and a pretended node, until Ctrl-C
