@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -91,8 +92,13 @@ func (c *cluster) newCache(namespaces []string, trim toolscache.TransformFunc, o
 	return cache.New(c.config, options)
 }
 
-// setLogger has the libraries log where Postern does. They know one logger for the whole process.
+var logging sync.Once
+
+// setLogger has the libraries log where Postern does. They know one logger for the whole process, and read it while it
+// might be replaced: the first counts.
 func setLogger(log *slog.Logger) {
-	klog.SetSlogLogger(log.With("component", "kubernetes"))
-	ctrllog.SetLogger(klog.Background())
+	logging.Do(func() {
+		klog.SetSlogLogger(log.With("component", "kubernetes"))
+		ctrllog.SetLogger(klog.Background())
+	})
 }

@@ -74,7 +74,7 @@ type delivered struct {
 }
 
 // New makes a Source. It does not speak to the cluster yet. The libraries log to options.Log from now on, in the whole
-// process.
+// process, unless there was a Source before.
 func New(options Options) (*Source, error) {
 	setLogger(options.Log)
 	s := &Source{

@@ -46,6 +46,9 @@ func run(m *testing.M) (code int, err error) {
 	if err := installDefinitions(ctx, world.cluster); err != nil {
 		return 1, err
 	}
+	if err := world.cluster.InstallGatewayAPI(ctx); err != nil {
+		return 1, err
+	}
 	return m.Run(), nil
 }
 

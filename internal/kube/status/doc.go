@@ -16,7 +16,8 @@
 //
 // Every patch carries the resource version that was compared, and is tried again if somebody else was faster. That also
 // holds for Gateways and routes, which belong to their controllers: server-side apply could not keep apart the entries of
-// status.parents, for that list is atomic. What somebody else takes away is put back after a minute, not at once.
+// status.parents, for that list is atomic. What somebody else takes away is put back within a minute, not at once, so that
+// there is no quarrel; a later generation of a target is observed as soon as its policies change, or within a minute.
 //
 // Nothing that decides depends on any of this.
 //
@@ -24,13 +25,13 @@
 //
 // In the namespace of the pod:
 //
-//	coordination.k8s.io         leases                                            get list watch create update patch delete
+//	coordination.k8s.io         leases                                              get list watch create update patch delete
 //
 // Wherever objects are watched, and for the last line only where the Gateway API is installed:
 //
-//	events.k8s.io               events                                            create patch
-//	postern.dev                 authschemes/status authpolicies/status apps/status  patch
-//	gateway.networking.k8s.io   gateways/status httproutes/status grpcroutes/status patch
+//	events.k8s.io               events                                              create patch
+//	postern.dev                 authschemes/status authpolicies/status apps/status    patch
+//	gateway.networking.k8s.io   gateways/status httproutes/status grpcroutes/status   patch
 //
 // What the cache needs to read these objects comes on top.
 package status
