@@ -229,3 +229,65 @@ func TestStatusAfterAnOutage(t *testing.T) {
 		t.Errorf("the log has %d complaints:\n%s", n, s.log.String())
 	}
 }
+
+const permissionsText = `
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: postern, namespace: %[1]s}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: postern, namespace: %[1]s}
+rules:
+- {apiGroups: [postern.dev], resources: [authschemes, authpolicies, apps], verbs: [get, list, watch]}
+- {apiGroups: [""], resources: [secrets], verbs: [get, list, watch]}
+- {apiGroups: [gateway.networking.k8s.io], resources: [gateways, httproutes, grpcroutes, referencegrants], verbs: [get, list, watch]}
+- {apiGroups: [coordination.k8s.io], resources: [leases], verbs: [get, list, watch, create, update, patch, delete]}
+- {apiGroups: [events.k8s.io], resources: [events], verbs: [create, patch]}
+- {apiGroups: [postern.dev], resources: [authschemes/status, authpolicies/status, apps/status], verbs: [patch]}
+- {apiGroups: [gateway.networking.k8s.io], resources: [gateways/status, httproutes/status, grpcroutes/status], verbs: [patch]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: postern, namespace: %[1]s}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: postern}
+subjects: [{kind: ServiceAccount, name: postern, namespace: %[1]s}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: %[1]s}
+rules: [{apiGroups: [""], resources: [namespaces], verbs: [get, list, watch]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: %[1]s}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: %[1]s}
+subjects: [{kind: ServiceAccount, name: postern, namespace: %[1]s}]
+`
+
+// TestStatusPermissions: what package status says that it needs is enough.
+func TestStatusPermissions(t *testing.T) {
+	s := newStatuses(t, world.cluster, "status-permissions")
+	s.apply(permissionsText, s.namespace)
+	var err error
+	s.config, err = s.cluster.ServiceAccountKubeconfig(s.ctx, s.namespace, "postern")
+	must(t, err)
+	s.apply(attachText, s.namespace)
+	a := s.start("a")
+	s.apply(targetText, "orders", s.namespace, "HTTPRoute", "orders")
+	s.announced("orders", "Normal Accepted 1")
+	affected := func(o client.Object) (list []string) {
+		for _, p := range o.(*gatewayv1.HTTPRoute).Status.Parents {
+			list = append(list, string(p.ControllerName))
+		}
+		return list
+	}
+	s.await(&gatewayv1.HTTPRouteList{}, "orders", affected, v1alpha1.ControllerName)
+	a.stop()
+	if out := s.kubectl("get", "lease", "-o", "name"); out != "lease.coordination.k8s.io/postern-leader\n" {
+		t.Errorf("it leaves Leases behind: %s", out)
+	}
+	if n := a.source.Stats().Failures; n > 0 || strings.Contains(s.log.String(), "forbidden") {
+		t.Errorf("%d writes failed:\n%s", n, s.log.String())
+	}
+}
