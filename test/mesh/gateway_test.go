@@ -55,9 +55,20 @@ func TestEnvoyGateway(t *testing.T) {
 		c.tryAll(t, exchanges())
 		c.tryAll(t, hardened)
 	})
+	t.Run("route metadata", func(t *testing.T) {
+		file := example("envoy-gateway", "security-policy.yaml")
+		w.applyFiles(t, ctx, "testdata/second-gateway.yaml")
+		w.applyChanged(t, ctx, file, "includeRouteMetadata: true", "includeRouteMetadata: false")
+		c.awaitStatus(t, ctx, "host and path do not tell which route was chosen", orders, 403)
+		c.try(t, exchange{request: orders, key: "all", status: 403})
+		w.applyFiles(t, ctx, file)
+		c.awaitStatus(t, ctx, "Envoy tells", orders, 401)
+		c.tryAll(t, exchanges())
+	})
 	t.Run("contextExtensions", func(t *testing.T) {
 		reports := request("GET", "/", "reports.example.com")
-		w.applyWrongName(t, ctx, example("envoy-gateway", "context-extensions.yaml"))
+		// By host and path the right one would be found as well.
+		w.applyChanged(t, ctx, example("envoy-gateway", "context-extensions.yaml"), "value: shop/reports", "value: shop/nobody")
 		c.awaitStatus(t, ctx, "an unknown name denies", reports, 403)
 		c.try(t, exchange{request: reports, key: "all", status: 403})
 		w.applyFiles(t, ctx, example("envoy-gateway", "context-extensions.yaml"))
@@ -71,19 +82,18 @@ func TestEnvoyGateway(t *testing.T) {
 	})
 }
 
-// applyWrongName applies the example with the name of a policy that does not exist: only so it shows that names count, for
-// host and path would find the right one as well.
-func (w *world) applyWrongName(t *testing.T, ctx context.Context, file string) {
+// applyChanged applies an example that says something else in one place: what it says must make a difference.
+func (w *world) applyChanged(t *testing.T, ctx context.Context, file, from, to string) {
 	t.Helper()
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	wrong := strings.Replace(string(text), "value: shop/reports", "value: shop/nobody", 1)
-	if wrong == string(text) {
-		t.Fatalf("%s names no policy shop/reports", file)
+	changed := strings.Replace(string(text), from, to, 1)
+	if changed == string(text) {
+		t.Fatalf("%s does not say %q", file, from)
 	}
-	if err := w.Apply(ctx, wrong); err != nil {
+	if err := w.Apply(ctx, changed); err != nil {
 		t.Fatal(err)
 	}
 }
