@@ -1,0 +1,136 @@
+package installed
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/postern-auth/postern/internal/resource/v1alpha1"
+	"github.com/postern-auth/postern/test/harness"
+)
+
+// TestAPIServerRestart: while the API server is away the last good policies decide, and afterwards changes count again.
+// No answer is wrong at any time, neither of a replica that was there before nor of one that starts meanwhile.
+func TestAPIServerRestart(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	in := own(ctx, t)
+	r := in.serve(ctx, t, "one")
+	const ns, host = "outage", "outage.example.com"
+	k := key(ctx, t)
+	in.apply(ctx, t, shop, "ns", ns, "digest", k.Digest)
+	r.await(ctx, t, "all is well", 200, get(host, "/", k.Key))
+	load := startTraffic(ctx, []*replica{r}, map[int]harness.Request{
+		200: get(host, "/", k.Key), 401: get(host, "/", key(ctx, t).Key), 403: get("other.example.com", "/", k.Key),
+	})
+	load.more(ctx, t, 1000)
+
+	in.APIServer.Kill()
+	load.more(ctx, t, 1000)
+	degraded := func() bool { return r.metric(ctx, t, "postern_degraded") == "1" }
+	if err := harness.Await(ctx, "the outage is noticed", degraded); err != nil {
+		t.Fatal(err)
+	}
+	if !harness.OK(ctx, r.ops+"/readyz") {
+		t.Error("it is not ready any more")
+	}
+	late, err := in.start("two")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer late.stop()
+	alive := func() bool { return harness.OK(ctx, late.ops+"/healthz") }
+	if err := harness.Await(ctx, "the second replica lives", alive); err != nil {
+		t.Fatalf("%v\n%s", err, late.Tail())
+	}
+	if harness.OK(ctx, late.ops+"/readyz") {
+		t.Error("a replica is ready without having seen a policy")
+	}
+	load.more(ctx, t, 1000)
+
+	back := time.Now()
+	if err := in.RestartAPIServer(ctx); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("the API server is ready after %s", time.Since(back).Round(time.Millisecond))
+	if err := harness.Await(ctx, "the outage is over", func() bool { return !degraded() }); err != nil {
+		t.Fatal(err)
+	}
+	in.apply(ctx, t, open, "ns", ns)
+	r.await(ctx, t, "a change counts after the restart", 200, get(host, "/public", ""))
+	if err := late.awaitReady(ctx); err != nil {
+		t.Fatal(err)
+	}
+	late.await(ctx, t, "the second replica decides", 200, get(host, "/public", ""))
+	load.stop(t)
+	in.awaitCondition(ctx, t, policy(ns, "orders"), v1alpha1.ConditionProgrammed, metav1.ConditionTrue, "Programmed")
+}
+
+// TestLeaderChange: the replica that writes statuses is killed. The other goes on deciding as if nothing had happened, and
+// then writes.
+func TestLeaderChange(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	in := own(ctx, t)
+	replicas := map[string]*replica{"one": in.serve(ctx, t, "one"), "two": in.serve(ctx, t, "two")}
+	const ns, host = "lead", "lead.example.com"
+	k := key(ctx, t)
+	in.apply(ctx, t, shop, "ns", ns, "digest", k.Digest)
+	for _, r := range replicas {
+		r.await(ctx, t, r.name+" decides", 200, get(host, "/", k.Key))
+	}
+	p := policy(ns, "orders")
+	message := in.awaitCondition(ctx, t, p, v1alpha1.ConditionProgrammed, metav1.ConditionTrue, "Programmed")
+	if !strings.Contains(message, "2 of 2") {
+		t.Errorf("two replicas run, and Programmed says %q", message)
+	}
+	leader := in.leader(ctx, t)
+	other := "one"
+	if leader == other {
+		other = "two"
+	}
+	load := startTraffic(ctx, []*replica{replicas[other]}, map[int]harness.Request{
+		200: get(host, "/", k.Key), 401: get(host, "/", key(ctx, t).Key),
+	})
+	load.more(ctx, t, 100)
+	replicas[leader].Kill()
+	began := time.Now()
+	in.apply(ctx, t, open, "ns", ns)
+	replicas[other].await(ctx, t, "a change counts without a leader", 200, get(host, "/public", ""))
+	message = in.awaitCondition(ctx, t, p, v1alpha1.ConditionProgrammed, metav1.ConditionTrue, "Programmed")
+	t.Logf("the other has written after %s: %s", time.Since(began).Round(time.Millisecond), message)
+	if got := in.leader(ctx, t); got != other {
+		t.Errorf("%s leads, want %s", got, other)
+	}
+	if !strings.Contains(message, "1 of 1") {
+		t.Errorf("one replica is left, and Programmed says %q", message)
+	}
+	load.stop(t)
+}
+
+// leader waits until a replica is elected and returns its name.
+func (in *installation) leader(ctx context.Context, t *testing.T) string {
+	t.Helper()
+	var name string
+	err := harness.Await(ctx, "a replica leads", func() bool {
+		var leases coordinationv1.LeaseList
+		if in.client.List(ctx, &leases, client.InNamespace(system)) != nil {
+			return false
+		}
+		for _, l := range leases.Items {
+			if _, member := l.Labels["postern.dev/replica"]; !member && l.Spec.HolderIdentity != nil {
+				name, _, _ = strings.Cut(*l.Spec.HolderIdentity, "_")
+			}
+		}
+		return name != ""
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
