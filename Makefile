@@ -22,9 +22,11 @@ test: ## run every test with the race detector, through a real Envoy and against
 	@echo "== a Kubernetes cluster, whose programs are built once"
 	$(GO) run ./test/kube/cluster --controllers -- kubectl get nodes
 	@echo "== unit tests, race detector on"
-	$(GO) test -race $$($(GO) list ./... | grep -v -e /test/e2e -e /test/kube -e /test/mesh)
+	$(GO) test -race $$($(GO) list ./... | grep -v -e /test/e2e -e /test/kube -e /test/mesh -e /test/chart -e /test/image -e /deploy/)
 	@echo "== tests against a real Kubernetes API server"
 	$(GO) test -race -count=1 -timeout 20m ./test/kube/...
+	@echo "== the chart, the manifests and the image"
+	$(GO) test -race -count=1 -timeout 30m ./test/chart/... ./test/image/... ./deploy/...
 	@echo "== end-to-end tests through Envoy"
 	$(GO) test -race -count=1 -timeout 20m ./test/e2e/...
 
@@ -44,6 +46,11 @@ bench: ## measure CPU per check against an always-yes server, and Go benchmarks 
 .PHONY: build
 build: ## build the static binary bin/postern
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/postern ./cmd/postern
+
+.PHONY: image
+image: ## build the container image into dist/image, an OCI layout; PUSH=repository TAGS=a,b pushes it instead
+	cd deploy/image && $(GO) run . --version '$(VERSION)' --commit '$(COMMIT)' --created "$$(git log -1 --format=%ct)" \
+	  --sbom '$(CURDIR)/dist' $(if $(PUSH),--push '$(PUSH)' --tags '$(TAGS)',--layout '$(CURDIR)/dist/image')
 
 .PHONY: lint
 lint: ## run golangci-lint and check that go.mod is tidy

@@ -4,6 +4,8 @@ package main
 import (
 	"os"
 
+	_ "golang.org/x/crypto/x509roots/fallback" // where the system has no CAs, as in the image
+
 	"github.com/postern-auth/postern/internal/cli"
 )
 

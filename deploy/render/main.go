@@ -33,7 +33,7 @@ func write(ctx context.Context, root string) error {
 		return err
 	}
 	for path, text := range files {
-		if err := os.WriteFile(filepath.Join(root, path), text, 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(root, path), text, 0o644); err != nil { //nolint:gosec // for everybody
 			return err
 		}
 	}
@@ -79,7 +79,7 @@ func plain(manifest []byte) []byte { return ofHelm.ReplaceAll(manifest, nil) }
 
 func output(ctx context.Context, program string, args ...string) ([]byte, error) {
 	var stderr bytes.Buffer
-	cmd := exec.CommandContext(ctx, program, args...)
+	cmd := exec.CommandContext(ctx, program, args...) //nolint:gosec // of the tests' own tools
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {

@@ -70,11 +70,16 @@ func prepare(ctx context.Context) error {
 	if err := c.InstallGatewayAPI(ctx); err != nil {
 		return err
 	}
-	for module, files := range map[string]string{
-		"github.com/cert-manager/cert-manager":               "deploy/crds/cert-manager.io_*.yaml",
-		"github.com/envoyproxy/gateway":                      "charts/gateway-helm/charts/crds/crds/generated/gateway.envoyproxy.io_securitypolicies.yaml",
-		"github.com/prometheus-operator/prometheus-operator": "example/prometheus-operator-crd/monitoring.coreos.com_*s.yaml",
-		"istio.io/api": "kubernetes/customresourcedefinitions.gen.yaml",
+	const monitoring = "example/prometheus-operator-crd/monitoring.coreos.com_"
+	for module, files := range map[string][]string{
+		"github.com/cert-manager/cert-manager": {"deploy/crds/cert-manager.io_certificates.yaml", "deploy/crds/cert-manager.io_issuers.yaml"},
+		"github.com/envoyproxy/gateway": {
+			"charts/gateway-helm/charts/crds/crds/generated/gateway.envoyproxy.io_securitypolicies.yaml",
+		},
+		"github.com/prometheus-operator/prometheus-operator": {
+			monitoring + "podmonitors.yaml", monitoring + "prometheusrules.yaml", monitoring + "servicemonitors.yaml",
+		},
+		"istio.io/api": {"kubernetes/customresourcedefinitions.gen.yaml"},
 	} {
 		if err := define(ctx, module, files); err != nil {
 			return err
@@ -93,7 +98,7 @@ func prepare(ctx context.Context) error {
 }
 
 // define applies the custom resource definitions that come with a module which test/tools/definitions pins.
-func define(ctx context.Context, module, files string) error {
+func define(ctx context.Context, module string, files []string) error {
 	download := exec.CommandContext(ctx, "go", "mod", "download", "-json", module)
 	download.Dir = filepath.Join(world.root, "test", "tools", "definitions")
 	out, err := download.Output()
@@ -101,11 +106,11 @@ func define(ctx context.Context, module, files string) error {
 	if err := errors.Join(err, json.Unmarshal(out, &got)); err != nil {
 		return fmt.Errorf("fetching the definitions in %s, for which the module proxy is needed: %w %s", module, err, got.Error)
 	}
-	found, err := filepath.Glob(filepath.Join(got.Dir, files))
-	if err != nil || len(found) == 0 {
-		return fmt.Errorf("%s holds no %s", module, files)
+	args := []string{"apply", "--server-side", "--force-conflicts"}
+	for _, f := range files {
+		args = append(args, "-f", filepath.Join(got.Dir, filepath.FromSlash(f)))
 	}
-	_, err = world.cluster.Kubectl(ctx, "apply", "--server-side", "--force-conflicts", "-f", strings.Join(found, ","))
+	_, err = world.cluster.Kubectl(ctx, args...)
 	return err
 }
 

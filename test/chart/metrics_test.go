@@ -29,6 +29,7 @@ func exported(t *testing.T) map[string]bool {
 	tel.RegisterCache("tokens", func() telemetry.CacheStats { return telemetry.CacheStats{} })
 	tel.RegisterKeySets(func() []telemetry.KeySetStats { return []telemetry.KeySetStats{{Source: "https://issuer.example"}} })
 	tel.RegisterReplay(func() telemetry.ReplayStats { return telemetry.ReplayStats{Capacity: 1} })
+	tel.RegisterStatuses(func() telemetry.StatusStats { return telemetry.StatusStats{} })
 	tel.RegisterPanics(func() uint64 { return 0 })
 	tel.Reloaded(telemetry.Reload{Resources: []telemetry.ResourceCount{{Kind: "App", State: telemetry.ResourceActive, Count: 1}}})
 	tel.Observe(&authz.Request{}, &authz.Decision{}, time.Millisecond)

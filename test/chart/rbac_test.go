@@ -40,8 +40,8 @@ func TestPermissions(t *testing.T) {
 				{true, "patch authpolicies.postern.dev --subresource=status -n billing"},
 				{true, "create events.events.k8s.io -n shop"},
 				{true, "update leases.coordination.k8s.io -n " + namespace},
-				{true, "watch namespaces"},
-				{tt.everybody, "patch httproutes.gateway.networking.k8s.io --subresource=status -n shop"}, // the values without switch it off
+				{tt.everybody, "watch namespaces"}, // Gateways may select them by label; the values without switch that off
+				{tt.everybody, "patch httproutes.gateway.networking.k8s.io --subresource=status -n shop"},
 				{false, "patch httproutes.gateway.networking.k8s.io -n shop"},
 				{false, "update authpolicies.postern.dev -n shop"},
 				{false, "delete authpolicies.postern.dev -n shop"},
