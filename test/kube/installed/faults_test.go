@@ -78,6 +78,10 @@ func TestLeaderChange(t *testing.T) {
 	defer cancel()
 	in := own(ctx, t)
 	replicas := map[string]*replica{"one": in.serve(ctx, t, "one"), "two": in.serve(ctx, t, "two")}
+	leader, other := in.awaitLeases(ctx, t, 2), "one"
+	if leader == other {
+		other = "two"
+	}
 	const ns, host = "lead", "lead.example.com"
 	k := key(ctx, t)
 	in.apply(ctx, t, shop, "ns", ns, "digest", k.Digest)
@@ -89,11 +93,6 @@ func TestLeaderChange(t *testing.T) {
 	if !strings.Contains(message, "2 of 2") {
 		t.Errorf("two replicas run, and Programmed says %q", message)
 	}
-	leader := in.leader(ctx, t)
-	other := "one"
-	if leader == other {
-		other = "two"
-	}
 	load := startTraffic(ctx, []*replica{replicas[other]}, map[int]harness.Request{
 		200: get(host, "/", k.Key), 401: get(host, "/", key(ctx, t).Key),
 	})
@@ -104,33 +103,36 @@ func TestLeaderChange(t *testing.T) {
 	replicas[other].await(ctx, t, "a change counts without a leader", 200, get(host, "/public", ""))
 	message = in.awaitCondition(ctx, t, p, v1alpha1.ConditionProgrammed, metav1.ConditionTrue, "Programmed")
 	t.Logf("the other has written after %s: %s", time.Since(began).Round(time.Millisecond), message)
-	if got := in.leader(ctx, t); got != other {
-		t.Errorf("%s leads, want %s", got, other)
-	}
 	if !strings.Contains(message, "1 of 1") {
 		t.Errorf("one replica is left, and Programmed says %q", message)
 	}
 	load.stop(t)
+	if got := in.awaitLeases(ctx, t, 2); got != other { // the dead replica's is still there
+		t.Errorf("%s leads, want %s", got, other)
+	}
 }
 
-// leader waits until a replica is elected and returns its name.
-func (in *installation) leader(ctx context.Context, t *testing.T) string {
+// awaitLeases waits until as many replicas have a Lease and one leads, and returns its name.
+func (in *installation) awaitLeases(ctx context.Context, t *testing.T, want int) (leader string) {
 	t.Helper()
-	var name string
-	err := harness.Await(ctx, "a replica leads", func() bool {
+	replicas := 0
+	err := harness.Await(ctx, "replicas have Leases", func() bool {
 		var leases coordinationv1.LeaseList
 		if in.client.List(ctx, &leases, client.InNamespace(system)) != nil {
 			return false
 		}
+		leader, replicas = "", 0
 		for _, l := range leases.Items {
-			if _, member := l.Labels["postern.dev/replica"]; !member && l.Spec.HolderIdentity != nil {
-				name, _, _ = strings.Cut(*l.Spec.HolderIdentity, "_")
+			if _, ok := l.Labels["postern.dev/replica"]; ok {
+				replicas++
+			} else if l.Spec.HolderIdentity != nil {
+				leader = *l.Spec.HolderIdentity
 			}
 		}
-		return name != ""
+		return leader != "" && replicas == want
 	})
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("%v: %d have, want %d; %q leads", err, replicas, want, leader)
 	}
-	return name
+	return leader
 }
