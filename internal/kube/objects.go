@@ -89,12 +89,12 @@ func (o *objects) put(kind string, before, now client.Object) {
 	if document == nil {
 		o.gateway[key], o.attached = now, false
 	} else {
-		targets := o.hasTargets(key)
+		held := o.policy(key)
 		if o.resource[key].uid != now.GetUID() {
 			delete(o.good, key) // that was another object
 		}
 		o.resource[key] = resource{o.good.Settle(*document), now.GetUID(), now.GetGeneration(), now.GetResourceVersion()}
-		o.attached = o.attached && !targets && !o.hasTargets(key)
+		o.attached = o.attached && attachedAlike(held, o.policy(key))
 		o.dirty = true
 	}
 	o.mu.Unlock()
@@ -116,7 +116,7 @@ func (o *objects) remove(kind string, gone client.Object) {
 	key := keyOf(kind, gone)
 	o.mu.Lock()
 	_, isGateway := o.gateway[key]
-	o.attached = o.attached && !isGateway && !o.hasTargets(key)
+	o.attached = o.attached && !isGateway && o.policy(key) == nil
 	o.dirty = o.dirty || !isGateway
 	delete(o.gateway, key)
 	delete(o.resource, key)
@@ -181,7 +181,14 @@ func (o *objects) policy(key source.Key) *v1alpha1.AuthPolicy {
 	return d.Policy
 }
 
-func (o *objects) hasTargets(key source.Key) bool { return o.policy(key) != nil }
+// attachedAlike reports whether two versions of a policy, or its absence, are attached to the same, and in the same order
+// among others.
+func attachedAlike(a, b *v1alpha1.AuthPolicy) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.CreationTimestamp.Equal(&b.CreationTimestamp) && slices.Equal(a.Spec.TargetRefs, b.Spec.TargetRefs)
+}
 
 // compareKeys orders by kind, namespace and name.
 func compareKeys(a, b source.Key) int {

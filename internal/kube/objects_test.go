@@ -125,10 +125,14 @@ func TestInput(t *testing.T) {
 	broken := good.DeepCopy()
 	broken.Generation, broken.Spec.Mode = 2, "None"
 	o.put(v1alpha1.KindAuthPolicy, good, broken)
-	step("a broken policy", true, 1, 1)
-	if in := o.layOut().input; in != nil || o.policy(keyOf(v1alpha1.KindAuthPolicy, good)).Spec.Mode != v1alpha1.ModeEnforce {
-		t.Error("it is not attached as it was")
+	step("a broken policy, which is attached as it was", false, 0, 0)
+	if o.policy(keyOf(v1alpha1.KindAuthPolicy, good)).Spec.Mode != v1alpha1.ModeEnforce {
+		t.Error("it is not the last good version that is attached")
 	}
+	moved := good.DeepCopy()
+	moved.Generation, moved.Spec.TargetRefs[0].Name = 3, "elsewhere"
+	o.put(v1alpha1.KindAuthPolicy, broken, moved)
+	step("a policy with another target", true, 1, 1)
 	o.remove(v1alpha1.KindGateway, gateway)
 	step("no Gateway", true, 1, 0)
 	o.remove(v1alpha1.KindAuthPolicy, broken)

@@ -115,19 +115,16 @@ func (s *Source) wake() {
 // Run delivers a Snapshot once everything in the cluster has been read, and another whenever something changed that
 // decisions depend on, one after the other, until ctx ends. While the API server cannot be asked there are none.
 func (s *Source) Run(ctx context.Context, deliver func(source.Snapshot)) error {
-	ctx, stop := context.WithCancelCause(ctx)
+	ctx, stop := context.WithCancel(ctx)
 	defer utilnet.CloseIdleConnectionsFor(s.cluster.http.Transport)
 	defer s.running.Wait()
-	defer stop(nil)
-	s.running.Go(func() {
-		if err := s.cache.Start(ctx); err != nil {
-			stop(err)
-		}
-	})
+	defer stop()
+	ended := make(chan error, 1)
+	s.running.Go(func() { ended <- s.cache.Start(ctx) }) // which ends with ctx
 	s.running.Go(func() { s.watchAll(ctx) })
 	select {
-	case <-ctx.Done():
-		return failure(ctx)
+	case err := <-ended:
+		return err
 	case <-s.objects.complete:
 	}
 	s.running.Go(func() {
@@ -141,8 +138,8 @@ func (s *Source) Run(ctx context.Context, deliver func(source.Snapshot)) error {
 	var latest time.Time // by when to lay out what was reported; zero: nothing was
 	for {
 		select {
-		case <-ctx.Done():
-			return failure(ctx)
+		case err := <-ended:
+			return err
 		case <-s.kick:
 			if latest.IsZero() {
 				latest = time.Now().Add(s.patience)
@@ -155,14 +152,6 @@ func (s *Source) Run(ctx context.Context, deliver func(source.Snapshot)) error {
 			}
 		}
 	}
-}
-
-// failure returns why ctx was ended by this package, nil if it was not.
-func failure(ctx context.Context) error {
-	if cause := context.Cause(ctx); cause != ctx.Err() {
-		return cause
-	}
-	return nil
 }
 
 // snapshot lays out a Snapshot, unless it would say what the last one says.
