@@ -70,7 +70,7 @@ func (a *apps) index() {
 		all = append(all, keys)
 	}
 	store, clashes := declared.New(append(all, own...))
-	a.store, a.clashes = store, append(errs, clashes...)
+	a.store, a.clashes = store, slices.Concat(errs, clashes)
 }
 
 // secretKeys sorts the API keys of Secrets: those of Apps, by "namespace/name", and those that are Apps by themselves.

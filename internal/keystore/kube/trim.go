@@ -9,7 +9,7 @@ import (
 // LabelCredential marks the Secrets that Postern may read. Its value says what a Secret is for: CredentialAPIKey, or
 // anything else for one that other resources refer to.
 const (
-	LabelCredential  = "postern.dev/credential"
+	LabelCredential  = "postern.dev/credential" //nolint:gosec // it is a label's name
 	CredentialAPIKey = "api-key"
 )
 
