@@ -6,7 +6,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/postern-auth/postern/internal/config"
@@ -75,35 +78,10 @@ func podOf(t *testing.T, manifest string) *unstructured.Unstructured {
 	return nil
 }
 
-// TestConfig: the server takes the postern.yaml, and takes it to mean what the values say.
-func TestConfig(t *testing.T) {
-	each(t, "values", func(ctx context.Context, t *testing.T, values string) {
-		for _, o := range objects(t, template(ctx, t, values, "--show-only", "templates/configmap.yaml")) {
-			text, _, err := unstructured.NestedString(o.Object, "data", "postern.yaml")
-			if err != nil {
-				t.Fatal(err)
-			}
-			path := filepath.Join(t.TempDir(), "postern.yaml")
-			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			cfg, err := config.Load(path)
-			if err != nil {
-				t.Fatalf("%v\n%s", err, text)
-			}
-			if err := cfg.ValidateValues(); err != nil { // the files it names are the Pod's
-				t.Fatalf("%v\n%s", err, text)
-			}
-			if cfg.Resources.Kubernetes == nil {
-				t.Error("the resources do not come from the cluster")
-			}
-		}
-	})
-}
-
-// TestDefaults: values that nobody has set leave the server's own defaults.
-func TestDefaults(t *testing.T) {
-	out := template(t.Context(), t, filepath.Join("testdata", "values", "default.yaml"), "--show-only", "templates/configmap.yaml")
+// configOf returns the configuration in the ConfigMap that the chart renders, as the server reads it.
+func configOf(ctx context.Context, t *testing.T, values string) *config.Config {
+	t.Helper()
+	out := template(ctx, t, values, "--show-only", "templates/configmap.yaml")
 	text, _, err := unstructured.NestedString(objects(t, out)[0].Object, "data", "postern.yaml")
 	if err != nil {
 		t.Fatal(err)
@@ -112,14 +90,70 @@ func TestDefaults(t *testing.T) {
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	got, err := config.Load(path)
-	if err != nil {
-		t.Fatal(err)
+	cfg, err := config.Load(path)
+	if err == nil {
+		err = cfg.ValidateValues() // the files it names are the Pod's
 	}
-	want := config.Default()
-	if got.Cache != want.Cache || got.Limits != want.Limits || got.Telemetry != want.Telemetry || got.Ops.PProf != want.Ops.PProf ||
-		got.Resources.SharedNamespace != want.Resources.SharedNamespace {
-		t.Errorf("got %+v, want %+v", got, want)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	return cfg
+}
+
+// TestConfig: the server takes the configuration, and the resources are the cluster's.
+func TestConfig(t *testing.T) {
+	each(t, "values", func(ctx context.Context, t *testing.T, values string) {
+		if configOf(ctx, t, values).Resources.Kubernetes == nil {
+			t.Error("the resources do not come from the cluster")
+		}
+	})
+}
+
+// TestConfigMeans: values arrive where they belong, and those that nobody has set leave the server's own defaults.
+func TestConfigMeans(t *testing.T) {
+	listeners := func(c *config.Config) {
+		c.ExtAuthz.Address, c.Ops.Address = ":9001", ":9003"
+		c.Resources.Kubernetes = &config.Kubernetes{GatewayAPI: config.GatewayAPIAuto}
+	}
+	for values, change := range map[string]func(*config.Config){
+		"default.yaml": listeners,
+		"namespaces.yaml": func(c *config.Config) {
+			listeners(c)
+			c.Resources.Kubernetes.Namespaces = []string{"shop", "billing"}
+			c.Resources.Kubernetes.GatewayAPI = config.GatewayAPIDisabled
+			c.Resources.SharedNamespace = "shared"
+			c.HostGrants = []config.HostGrant{
+				{Namespace: "shop", Hosts: []string{"shop.example.com", "*.shop.example.com"}},
+				{Namespace: "billing", Hosts: []string{"billing.example.com"}},
+			}
+			c.Cache = config.Cache{Replay: config.GiB}
+			c.Limits = config.Limits{Deadline: 80 * time.Millisecond, Token: 4 * config.KiB, Body: 512 * config.KiB}
+			c.Telemetry = config.Telemetry{LogLevel: "debug", LogFormat: "text", DecisionLog: config.DecisionLog{SampleAllows: 1}}
+			c.Ops.PProf = true
+		},
+		"production.yaml": func(c *config.Config) {
+			listeners(c)
+			c.ExtAuthz.TLS = config.TLS{
+				CertFile: "/etc/postern/tls/tls.crt", KeyFile: "/etc/postern/tls/tls.key", ClientCAFile: "/etc/postern/client-ca/bundle.pem",
+			}
+			c.KeyStore.PepperFile = "/etc/postern/pepper/pepper"
+			c.Redis = config.Redis{
+				Address: "redis.redis.svc:6379", Username: "postern", PasswordFile: "/etc/postern/redis/password",
+				Timeout: 50 * time.Millisecond, Durable: true,
+				TLS: config.RedisTLS{
+					CAFile: "/etc/postern/redis-tls/ca.crt", CertFile: "/etc/postern/redis-tls/tls.crt",
+					KeyFile: "/etc/postern/redis-tls/tls.key", ServerName: "redis",
+				},
+			}
+		},
+	} {
+		want := config.Default()
+		change(want)
+		got := configOf(t.Context(), t, filepath.Join("testdata", "values", values))
+		got.Resources.Dir = want.Resources.Dir // which does not count beside a cluster
+		if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(config.Config{}), cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("%s: -want +got:\n%s", values, diff)
+		}
 	}
 }
 
