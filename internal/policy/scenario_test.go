@@ -25,6 +25,7 @@ import (
 //	shared    the shared namespace
 //	routes    a list of v1alpha1.Route in YAML; kind and namespace default to HTTPRoute and shop
 //	errors    what the next compilation reports, one a line
+//	coverage  compiles; a line for each Route: object, rule, cover, policies
 //	checks    compiles, then decides requests, each with its answer; see runCheck
 func TestScenarios(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txtar")
@@ -102,6 +103,11 @@ func (s *scenario) step(t *testing.T, name, data string) {
 		s.in.SharedNamespace = strings.TrimSpace(data)
 	case name == "errors":
 		s.errors = slices.Collect(lines(data))
+	case name == "coverage":
+		got := coverageLines(s.compile(t))
+		if diff := cmp.Diff(slices.Collect(lines(data)), got); diff != "" {
+			t.Errorf("coverage (-want +got):\n%s", diff)
+		}
 	case name == "checks":
 		set := s.compile(t)
 		for block := range strings.SplitSeq(strings.TrimSpace(data), "\n\n") {
@@ -110,6 +116,14 @@ func (s *scenario) step(t *testing.T, name, data string) {
 	default:
 		t.Fatalf("unknown step %q", name)
 	}
+}
+
+func coverageLines(set *Set) []string {
+	var all []string
+	for _, c := range set.Coverage() {
+		all = append(all, strings.TrimSpace(fmt.Sprintf("%s %d %s %s", c.Route.Object(), c.Route.Rule, c.Cover, strings.Join(c.Policies, ","))))
+	}
+	return all
 }
 
 // lines yields the lines of a text that say something.
