@@ -18,6 +18,7 @@ type checkFlags struct {
 
 	source, policy, rule string
 	signedText           string
+	coverage             coverageFlags
 }
 
 func newCheck() *cobra.Command {
@@ -31,14 +32,32 @@ the others did not. Describe the request as for curl. Remote key sets are fetche
 Where a signature does not verify, the text that was expected to be signed is shown, never a secret. With the text that
 the client's own code signed in a file, --signed-text names the first line that differs.
 
-What is wrong with the resources is listed on standard error. Exit codes: 0 allowed, 1 denied, 2 bad usage.`,
+With --coverage, and no URL, it reads a cluster once, as --kubernetes, --kubeconfig or the configuration say, and lists the
+routes of the Gateway API that a Gateway serves: under which policy, and how. A rule is attached if a policy is attached
+to it, its route, or their Gateway; host if none is, and the policies that name the route's hosts have a rule without a
+condition on each, so that some rule fits whatever comes; denied if it is refused for an error, which is listed too. All
+else is uncovered, and its requests are refused. Read access is all that is needed.
+
+What is wrong with the resources is listed on standard error. Exit codes: 0 allowed, 1 denied, 2 bad usage; with
+--coverage 0 all routes are covered, 1 some are not, or the cluster cannot be read.`,
 		Example: `  postern check --resources ./policies -H 'X-API-Key: pk_…' https://orders.example.com/orders/1
   postern check -c postern.yaml -X POST -d @order.json -H "Authorization: Bearer $TOKEN" https://orders.example.com/orders
   postern check --resources ./policies --source 10.1.2.3 -o json https://orders.example.com/
   postern check --resources ./policies --signed-text client.txt -H 'Signature-Input: …' -H 'Signature: …' \
-    https://orders.example.com/orders/1`,
-		Args: oneArg("the URL"),
-		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args[0]) },
+    https://orders.example.com/orders/1
+  postern check --coverage --kubeconfig ~/.kube/config`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if f.coverage.asked {
+				return noArgs(cmd, args)
+			}
+			return oneArg("the URL")(cmd, args)
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if f.coverage.asked {
+				return f.coverage.run(cmd, &f.config)
+			}
+			return f.run(cmd, args[0])
+		},
 	}
 	f.add(cmd)
 	f.config.add(cmd)
@@ -47,10 +66,14 @@ What is wrong with the resources is listed on standard error. Exit codes: 0 allo
 	flags.StringVar(&f.policy, "policy", "", "policy that the route names in context_extensions, as namespace/name")
 	flags.StringVar(&f.rule, "rule", "", "rule that the route names, with --policy")
 	addSignedText(cmd, &f.signedText)
+	f.coverage.add(cmd)
 	return cmd
 }
 
 func (f *checkFlags) run(cmd *cobra.Command, rawURL string) error {
+	if f.coverage.cluster() {
+		return usagef("--kubernetes and --kubeconfig go with --coverage: a request is decided by a directory of resources")
+	}
 	asJSON, err := wantsJSON(cmd)
 	if err != nil {
 		return err
@@ -67,7 +90,7 @@ func (f *checkFlags) run(cmd *cobra.Command, rawURL string) error {
 	if err != nil {
 		return err
 	}
-	inspection, err := server.Inspect(cfg, true)
+	inspection, err := server.Inspect(cmd.Context(), cfg, true)
 	if err != nil {
 		return &usageError{err}
 	}

@@ -44,7 +44,7 @@ Exit codes: 0 nothing wrong, whatever the warnings, 1 something is wrong, 2 bad 
 			if err != nil {
 				return err
 			}
-			result, err := server.Inspect(cfg, false)
+			result, err := server.Inspect(cmd.Context(), cfg, false)
 			if err != nil {
 				return &usageError{err}
 			}

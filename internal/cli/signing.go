@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"crypto/rand"
 	"slices"
 	"strconv"
@@ -32,7 +33,7 @@ func (f *signFlags) signing(cmd *cobra.Command, q *described) (*signing, error) 
 	var resources *server.Inspection
 	if f.readsResources() {
 		var err error
-		if resources, err = f.inspect(); err != nil {
+		if resources, err = f.inspect(cmd.Context()); err != nil {
 			return nil, err
 		}
 		defer resources.Close()
@@ -58,12 +59,12 @@ func (f *signFlags) signing(cmd *cobra.Command, q *described) (*signing, error) 
 }
 
 // inspect reads the resources.
-func (f *signFlags) inspect() (*server.Inspection, error) {
+func (f *signFlags) inspect(ctx context.Context) (*server.Inspection, error) {
 	cfg, err := f.config.read()
 	if err != nil {
 		return nil, err
 	}
-	resources, err := server.Inspect(cfg, false)
+	resources, err := server.Inspect(ctx, cfg, false)
 	if err != nil {
 		return nil, &usageError{err}
 	}

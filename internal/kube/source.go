@@ -116,12 +116,8 @@ func (s *Source) wake() {
 // decisions depend on, one after the other, until ctx ends. While the API server cannot be asked there are none.
 func (s *Source) Run(ctx context.Context, deliver func(source.Snapshot)) error {
 	ctx, stop := context.WithCancel(ctx)
-	defer utilnet.CloseIdleConnectionsFor(s.cluster.http.Transport)
-	defer s.running.Wait()
-	defer stop()
-	ended := make(chan error, 1)
-	s.running.Go(func() { ended <- s.cache.Start(ctx) }) // which ends with ctx
-	s.running.Go(func() { s.watchAll(ctx) })
+	defer s.end(stop)
+	ended := s.begin(ctx)
 	select {
 	case err := <-ended:
 		return err
@@ -152,6 +148,21 @@ func (s *Source) Run(ctx context.Context, deliver func(source.Snapshot)) error {
 			}
 		}
 	}
+}
+
+// begin watches everything until ctx ends, and tells then what the cache says to that.
+func (s *Source) begin(ctx context.Context) (ended <-chan error) {
+	end := make(chan error, 1)
+	s.running.Go(func() { end <- s.cache.Start(ctx) })
+	s.running.Go(func() { s.watchAll(ctx) })
+	return end
+}
+
+// end stops what begin began.
+func (s *Source) end(stop func()) {
+	stop()
+	s.running.Wait()
+	utilnet.CloseIdleConnectionsFor(s.cluster.http.Transport)
 }
 
 // snapshot lays out a Snapshot, unless it would say what the last one says.

@@ -9,6 +9,7 @@ import (
 	"github.com/postern-auth/postern/internal/authz"
 	"github.com/postern-auth/postern/internal/config"
 	"github.com/postern-auth/postern/internal/keystore/declared"
+	"github.com/postern-auth/postern/internal/kube"
 	"github.com/postern-auth/postern/internal/policy"
 	"github.com/postern-auth/postern/internal/resource/v1alpha1"
 	"github.com/postern-auth/postern/internal/source"
@@ -17,6 +18,9 @@ import (
 
 // fetchTime is how long an inspection waits for remote keys. Nobody holds a request open for it.
 const fetchTime = 10 * time.Second
+
+// readTime is how long reading a cluster may take.
+const readTime = time.Minute
 
 // Inspection is resources compiled as the server compiles them, without a server.
 type Inspection struct {
@@ -31,7 +35,7 @@ type Inspection struct {
 
 // Inspect reads and compiles the resources, every signature scheme with explain. With fetch it may fetch remote key
 // sets, once a request needs them. Close it in the end.
-func Inspect(cfg *config.Config, fetch bool) (*Inspection, error) {
+func Inspect(ctx context.Context, cfg *config.Config, fetch bool) (*Inspection, error) {
 	p, err := newParts(cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return nil, err
@@ -42,10 +46,10 @@ func Inspect(cfg *config.Config, fetch bool) (*Inspection, error) {
 	}
 	p.explain = true
 	i := &Inspection{parts: p}
-	snap, err := source.ReadDir(cfg.Resources.Dir)
+	snap, err := read(ctx, cfg, p)
 	if err != nil {
 		i.Close()
-		return nil, fmt.Errorf("%w; name the directory of the resources", err)
+		return nil, err
 	}
 	l, err := newLoader(cfg, p)
 	if err != nil {
@@ -66,6 +70,23 @@ func Inspect(cfg *config.Config, fetch bool) (*Inspection, error) {
 	}
 	return i, nil
 }
+
+// read reads a directory, or a cluster.
+func read(ctx context.Context, cfg *config.Config, p *parts) (source.Snapshot, error) {
+	if cfg.Resources.Kubernetes != nil {
+		ctx, cancel := context.WithTimeout(ctx, readTime)
+		defer cancel()
+		return kube.Read(ctx, clusterOptions(&cfg.Resources, p.hasher, slog.New(slog.DiscardHandler)))
+	}
+	snap, err := source.ReadDir(cfg.Resources.Dir)
+	if err != nil {
+		return snap, fmt.Errorf("%w; name the directory of the resources", err)
+	}
+	return snap, nil
+}
+
+// Coverage lists the routes of the Gateway API and what covers each.
+func (i *Inspection) Coverage() []policy.Coverage { return i.set.Coverage() }
 
 // Explain decides the request, whose Route need not be set yet, and tells how.
 func (i *Inspection) Explain(ctx context.Context, r *authz.Request) (authz.Decision, *policy.Trace) {
@@ -105,5 +126,5 @@ func (i *Inspection) Close() { i.parts.close() }
 
 // summary says what telemetry wants to know of a load.
 func (l *loaded) summary() telemetry.Reload {
-	return telemetry.Reload{Failed: l.set == nil, Errors: len(l.errors), Resources: l.counts}
+	return telemetry.Reload{Failed: l.set == nil, Errors: len(l.errors), Resources: l.counts, Routes: l.routes}
 }

@@ -55,6 +55,7 @@ type loaded struct {
 	fresh  v1alpha1.Errors // those of errors that the load before did not have
 	files  []string        // that resources name
 	counts []telemetry.ResourceCount
+	routes []telemetry.RouteCount
 
 	warnings      v1alpha1.Errors
 	freshWarnings v1alpha1.Errors // as of errors
@@ -91,6 +92,7 @@ func (l *loader) load(snap source.Snapshot) *loaded {
 	result.set = set
 	result.errors = append(result.errors, errs...)
 
+	result.routes = countRoutes(set.Coverage())
 	result.authenticators = l.schemes.authenticators()
 	result.files = paths(l.apps.states.files(), l.schemes.states.files())
 	result.counts = slices.Concat(

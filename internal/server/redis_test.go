@@ -45,7 +45,7 @@ func TestRedisFiles(t *testing.T) {
 	cfg := config.Default()
 	edit(cfg)
 	cfg.Resources.Dir = t.TempDir()
-	inspection, err := Inspect(cfg, false)
+	inspection, err := Inspect(t.Context(), cfg, false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,29 +25,20 @@ type resources interface {
 }
 
 func newResources(cfg *config.Resources, hasher *keystore.Hasher, tel *telemetry.Telemetry, log *slog.Logger) (resources, error) {
-	k := cfg.Kubernetes
-	if k == nil {
+	if cfg.Kubernetes == nil {
 		return source.NewFiles(cfg.Dir, log), nil
 	}
-	namespaces := slices.Clone(k.Namespaces)
-	if len(namespaces) > 0 && !slices.Contains(namespaces, cfg.SharedNamespace) {
-		namespaces = append(namespaces, cfg.SharedNamespace)
+	options := clusterOptions(cfg, hasher, log)
+	options.Report = func(err error) {
+		if err == nil {
+			tel.Health.OK("kubernetes")
+			log.Info("the API server answers again")
+			return
+		}
+		tel.Health.Degraded("kubernetes", err.Error())
+		log.Warn("the API server cannot be asked; what was in force stays", "error", err)
 	}
-	pod := kube.Pod{ // as the chart hands it down
-		Namespace: cmp.Or(os.Getenv("POD_NAMESPACE"), cfg.SharedNamespace), Name: os.Getenv("POD_NAME"), UID: types.UID(os.Getenv("POD_UID")),
-	}
-	cluster, err := kube.New(kube.Options{
-		Kubeconfig: k.Kubeconfig, Namespaces: namespaces, GatewayAPI: kube.GatewayAPI(k.GatewayAPI), Pod: pod, Hasher: hasher, Log: log,
-		Report: func(err error) {
-			if err == nil {
-				tel.Health.OK("kubernetes")
-				log.Info("the API server answers again")
-				return
-			}
-			tel.Health.Degraded("kubernetes", err.Error())
-			log.Warn("the API server cannot be asked; what was in force stays", "error", err)
-		},
-	})
+	cluster, err := kube.New(options)
 	if err != nil {
 		return nil, err
 	}
@@ -56,6 +47,21 @@ func newResources(cfg *config.Resources, hasher *keystore.Hasher, tel *telemetry
 		return telemetry.StatusStats{Leader: n.Leading, Written: n.Written, Conflicts: n.Conflicts, Failures: n.Failures}
 	})
 	return cluster, nil
+}
+
+// clusterOptions says which cluster is read, and what of it.
+func clusterOptions(cfg *config.Resources, hasher *keystore.Hasher, log *slog.Logger) kube.Options {
+	k := cfg.Kubernetes
+	namespaces := slices.Clone(k.Namespaces)
+	if len(namespaces) > 0 && !slices.Contains(namespaces, cfg.SharedNamespace) {
+		namespaces = append(namespaces, cfg.SharedNamespace)
+	}
+	pod := kube.Pod{ // as the chart hands it down
+		Namespace: cmp.Or(os.Getenv("POD_NAMESPACE"), cfg.SharedNamespace), Name: os.Getenv("POD_NAME"), UID: types.UID(os.Getenv("POD_UID")),
+	}
+	return kube.Options{
+		Kubeconfig: k.Kubeconfig, Namespaces: namespaces, GatewayAPI: kube.GatewayAPI(k.GatewayAPI), Pod: pod, Hasher: hasher, Log: log,
+	}
 }
 
 // describe says where resources come from, for the log.

@@ -21,11 +21,20 @@ type ResourceCount struct {
 	Count int
 }
 
+// RouteCount is how many HTTPRoutes or GRPCRoutes of a namespace a listener serves.
+type RouteCount struct {
+	Kind, Namespace string
+
+	Routes    int
+	Uncovered int // those of them with a rule that no policy covers
+}
+
 // Reload is the outcome of reading the resources.
 type Reload struct {
 	Failed    bool // nothing could be read: what was in force stays
 	Errors    int  // how many errors were found in the resources
 	Resources []ResourceCount
+	Routes    []RouteCount
 }
 
 // reloads is what is known of the resources.
@@ -34,6 +43,8 @@ type reloads struct {
 	succeeded prometheus.Gauge
 	resources *prometheus.GaugeVec
 	errors    prometheus.Gauge
+	routes    *prometheus.GaugeVec
+	uncovered *prometheus.GaugeVec
 }
 
 func newReloads() reloads {
@@ -54,6 +65,14 @@ func newReloads() reloads {
 			Name: "postern_resource_errors",
 			Help: "Errors in the resources as they were last read.",
 		}),
+		routes: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "postern_routes",
+			Help: "HTTPRoutes and GRPCRoutes that a Gateway serves.",
+		}, []string{"kind", "route_namespace"}),
+		uncovered: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "postern_routes_uncovered",
+			Help: "Routes with a rule that no policy covers; its requests are refused. `postern check --coverage` lists them.",
+		}, []string{"kind", "route_namespace"}),
 	}
 	for _, result := range []string{"success", "partial", "failure"} {
 		r.total.WithLabelValues(result)
@@ -71,6 +90,12 @@ func (t *Telemetry) Reloaded(r Reload) {
 	t.reloads.resources.Reset()
 	for _, c := range r.Resources {
 		t.reloads.resources.WithLabelValues(c.Kind, string(c.State)).Add(float64(c.Count))
+	}
+	t.reloads.routes.Reset()
+	t.reloads.uncovered.Reset()
+	for _, c := range r.Routes {
+		t.reloads.routes.WithLabelValues(c.Kind, c.Namespace).Set(float64(c.Routes))
+		t.reloads.uncovered.WithLabelValues(c.Kind, c.Namespace).Set(float64(c.Uncovered))
 	}
 	if r.Errors > 0 {
 		t.reloads.total.WithLabelValues("partial").Inc()

@@ -72,6 +72,7 @@ func New(o Options) *Telemetry {
 	t.registry.MustRegister(
 		t.decisions, t.duration, dropped, t.stats, &t.Health, buildInfo(o),
 		t.reloads.total, t.reloads.succeeded, t.reloads.resources, t.reloads.errors,
+		t.reloads.routes, t.reloads.uncovered,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return t

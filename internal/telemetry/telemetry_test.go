@@ -157,13 +157,16 @@ func TestReloads(t *testing.T) {
 	if got := series(t, tel, "postern_last_reload_success_timestamp_seconds")[""]; got != 0 {
 		t.Errorf("a failure set the time of success to %v", got)
 	}
-	tel.Reloaded(Reload{Resources: []ResourceCount{{"App", ResourceActive, 3}, {"AuthScheme", ResourceActive, 1}}})
+	tel.Reloaded(Reload{
+		Resources: []ResourceCount{{"App", ResourceActive, 3}, {"AuthScheme", ResourceActive, 1}},
+		Routes:    []RouteCount{{"HTTPRoute", "shop", 5, 1}, {"HTTPRoute", "gone", 1, 1}},
+	})
 	if got := series(t, tel, "postern_last_reload_success_timestamp_seconds")[""]; got == 0 {
 		t.Error("a success did not set its time")
 	}
 	tel.Reloaded(Reload{Errors: 2, Resources: []ResourceCount{
 		{"App", ResourceActive, 2}, {"App", ResourceLastGood, 1}, {"AuthPolicy", ResourceInvalid, 1},
-	}})
+	}, Routes: []RouteCount{{"HTTPRoute", "shop", 4, 0}, {"GRPCRoute", "shop", 2, 2}}})
 	tel.Reloaded(Reload{Failed: true, Errors: 4}) // keeps what is in force
 	for family, want := range map[string]map[string]float64{
 		"postern_reload_total":    {"result=success": 1, "result=partial": 1, "result=failure": 2},
@@ -171,6 +174,8 @@ func TestReloads(t *testing.T) {
 		"postern_resources": {
 			"kind=App,state=active": 2, "kind=App,state=last_good": 1, "kind=AuthPolicy,state=invalid": 1,
 		},
+		"postern_routes":           {"kind=HTTPRoute,route_namespace=shop": 4, "kind=GRPCRoute,route_namespace=shop": 2},
+		"postern_routes_uncovered": {"kind=HTTPRoute,route_namespace=shop": 0, "kind=GRPCRoute,route_namespace=shop": 2},
 	} {
 		if diff := cmp.Diff(want, series(t, tel, family)); diff != "" {
 			t.Errorf("%s: -want +got:\n%s", family, diff)
@@ -230,7 +235,7 @@ func TestNamesFollowTheConventions(t *testing.T) {
 	tel.RegisterReplay(func() ReplayStats { return ReplayStats{} })
 	tel.RegisterPanics(func() uint64 { return 0 })
 	tel.RegisterStatuses(func() StatusStats { return StatusStats{} })
-	tel.Reloaded(Reload{Resources: []ResourceCount{{"App", ResourceActive, 1}}})
+	tel.Reloaded(Reload{Resources: []ResourceCount{{"App", ResourceActive, 1}}, Routes: []RouteCount{{"HTTPRoute", "shop", 1, 0}}})
 	d := decided(authz.ReasonNoPolicy, "", "")
 	tel.Observe(&authz.Request{}, &d, time.Millisecond)
 	problems, err := testutil.GatherAndLint(tel.registry)
