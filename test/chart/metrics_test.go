@@ -31,7 +31,10 @@ func exported(t *testing.T) map[string]bool {
 	tel.RegisterReplay(func() telemetry.ReplayStats { return telemetry.ReplayStats{Capacity: 1} })
 	tel.RegisterStatuses(func() telemetry.StatusStats { return telemetry.StatusStats{} })
 	tel.RegisterPanics(func() uint64 { return 0 })
-	tel.Reloaded(telemetry.Reload{Resources: []telemetry.ResourceCount{{Kind: "App", State: telemetry.ResourceActive, Count: 1}}})
+	tel.Reloaded(telemetry.Reload{
+		Resources: []telemetry.ResourceCount{{Kind: "App", State: telemetry.ResourceActive, Count: 1}},
+		Routes:    []telemetry.RouteCount{{Kind: "HTTPRoute", Namespace: "shop", Routes: 1}},
+	})
 	tel.Observe(&authz.Request{}, &authz.Decision{}, time.Millisecond)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
