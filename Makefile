@@ -1,5 +1,5 @@
 # Every target sets up what it needs through package registries; nothing needs to be installed but Go, Python 3, a C
-# compiler (for the race detector) and make. `make help` lists them.
+# compiler (for the race detector) and make; `make test` also Linux with unshare (util-linux). `make help` lists them.
 
 GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)

@@ -7,7 +7,8 @@
 // One replica is elected to write. From what it knows and the Leases of all it works out what each status should say,
 // compares that with the cluster's cache and patches what differs: the conditions Accepted, Programmed and Overridden of
 // AuthSchemes, AuthPolicies and Apps, the ancestors of AuthPolicies, and the condition postern.dev/AuthPolicyAffected on
-// the Gateways and routes that they hold for (GEP-713). A change of Accepted also makes an Event.
+// the Gateways and routes that they hold for (GEP-713). A change of Accepted, and becoming Overridden, also makes an
+// Event.
 //
 // A status is written when a condition's status, reason or observed generation changes, or a message other than that of
 // Programmed. The replicas counted in that message are those of the moment it was written: when a replica comes or goes,

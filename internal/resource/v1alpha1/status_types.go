@@ -60,7 +60,7 @@ type AncestorStatus struct {
 	// ControllerName is postern.dev/authz.
 	// +kubebuilder:validation:MaxLength=253
 	ControllerName string `json:"controllerName"`
-	// Conditions are Accepted, Programmed and Overridden, for this target.
+	// Conditions are Accepted and Overridden, for this target.
 	// +kubebuilder:validation:MaxItems=8
 	// +listType=map
 	// +listMapKey=type
