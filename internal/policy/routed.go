@@ -1,6 +1,12 @@
 package policy
 
-import "github.com/postern-auth/postern/internal/authz"
+import (
+	"cmp"
+	"errors"
+	"strings"
+
+	"github.com/postern-auth/postern/internal/authz"
+)
 
 // chosen is the Route that one reading of the path falls under. The zero chosen is none.
 type chosen struct {
@@ -15,11 +21,34 @@ func chosenBy(m *match) chosen {
 	return chosen{m.route.route, m}
 }
 
+var (
+	finalDot = authz.Fail(authz.ReasonAmbiguousHost,
+		errors.New("the host ends in a dot: Envoy takes it for another host than that of the routes, unless it is told to strip the dot"))
+	rawPath = authz.Fail(authz.ReasonAmbiguousPath,
+		errors.New("the path as it was sent and its canonical form fall under routes with different policies"))
+)
+
+// agrees reports whether the same policy, or none, decides for both.
+func (c chosen) agrees(o chosen) bool {
+	none := new(route)
+	return cmp.Or(c.route, none).agrees(cmp.Or(o.route, none))
+}
+
 // routed finds the rule through the Route that Envoy chooses among those for the host. Envoy chooses by the request's
-// own method, also where the rule is looked for as if it had another.
+// own method, also where the rule is looked for as if it had another, and by the host and the path as they were sent.
 func (s *Set) routed(h *host, r *authz.Request, method string) (found, *authz.Failure) {
+	name, _, _ := strings.Cut(r.Host, ":") // an address in brackets does not end in a dot
+	if strings.HasSuffix(name, ".") {
+		return found{reserved: h.reserved, by: byRoute, method: method}, finalDot
+	}
 	p := probe{request: r, method: r.Method}
 	strict := chosenBy(h.virtual.find(&p, r.Route.Path, false))
+	if r.Path != r.Route.Path {
+		raw := chosenBy(h.virtual.find(&p, r.Path, false))
+		if p.doubt == nil && !raw.agrees(strict) {
+			return found{reserved: h.reserved, by: byRoute, method: method}, rawPath
+		}
+	}
 	loose := strict
 	if r.Route.Loose != "" {
 		loose = chosenBy(h.virtual.find(&p, r.Route.Loose, true))

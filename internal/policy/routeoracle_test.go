@@ -32,6 +32,12 @@ type lead struct{ policy string }
 
 func (o *routeOracle) decide(r *authz.Request) answer {
 	strict, ok := o.lead(r, r.Route.Path, false)
+	if raw, fine := o.lead(r, r.Path, false); ok && (!fine || raw != strict) {
+		if !fine {
+			return answer{Reason: authz.ReasonNoPolicy}
+		}
+		return answer{Reason: authz.ReasonAmbiguousPath}
+	}
 	loose, fine := strict, ok
 	if r.Route.Loose != "" {
 		loose, fine = o.lead(r, r.Route.Loose, true)

@@ -3,16 +3,18 @@ package policy
 import (
 	"fmt"
 	"reflect"
+	"slices"
 
 	"github.com/postern-auth/postern/internal/resource/v1alpha1"
 )
 
 // state is what is known of one policy.
 type state struct {
-	doc     Document           // the newest version
-	good    *Document          // the last version that compiled without errors; nil: none did
-	shared  string             // the shared namespace that schemes were looked up in
-	schemes map[string]*Scheme // each one looked up, by full name; nil: not there
+	doc     Document                   // the newest version
+	good    *Document                  // the last version that compiled without errors; nil: none did
+	targets []v1alpha1.TargetReference // of the last version that decoded without errors: by these it is attached
+	shared  string                     // the shared namespace that schemes were looked up in
+	schemes map[string]*Scheme         // each one looked up, by full name; nil: not there
 	errs    []*v1alpha1.Error
 
 	inForce *policy
@@ -28,6 +30,12 @@ func (c *Compiler) update(old *state, doc *Document, in *Input) *state {
 		return old
 	}
 	s := &state{doc: *doc}
+	switch {
+	case doc.Err == nil && doc.Policy != nil:
+		s.targets = doc.Policy.Spec.TargetRefs
+	case old != nil:
+		s.targets = old.targets
+	}
 	if doc.Policy != nil && c.try(s, &s.doc, in) {
 		s.good = &s.doc
 		return s
@@ -36,7 +44,8 @@ func (c *Compiler) update(old *state, doc *Document, in *Input) *state {
 	if old != nil {
 		s.good = old.good
 	}
-	if s.good != nil && c.try(s, s.good, in) {
+	// What was good for other targets is not for those that it is attached to now.
+	if s.good != nil && slices.Equal(s.good.Policy.Spec.TargetRefs, s.targets) && c.try(s, s.good, in) {
 		return s
 	}
 	switch {

@@ -23,8 +23,8 @@
 //
 // A route counts on those listeners that it names in parentRefs and that allow it by namespace, kind and hostname, as
 // its spec and the Gateway's say. Routes of a Service (GAMMA) or a ListenerSet are not attached to anything here, nor are
-// those that only useDefaultGateways brings to a Gateway: no policy holds for them, and what no policy holds for is
-// refused.
+// those that only useDefaultGateways brings to a Gateway: no policy holds for them. A request to one is refused, unless
+// another route or a policy with hosts covers the same host and path; let Envoy name the route there.
 //
 // What is not known is refused as well. A match of a form that this package does not know, or with an expression that
 // RE2 does not take, becomes a Route of its own, wider than the match, with Denied. And since a request does not tell

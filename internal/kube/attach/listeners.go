@@ -110,7 +110,8 @@ type place struct {
 //
 // They are worked out from what the objects ask for, not from their statuses. A status is written later than what it
 // is about, by whoever runs the Gateway: while it lags, a route that Envoy serves already would be taken for one that
-// it does not. A route that its Gateway refused for a reason not seen here only makes more be denied than needed.
+// it does not. The price: a route that its Gateway refused for a reason not seen here still counts, and where Envoy does
+// not name the route it can win over the one that Envoy uses. hostGrants keep others' routes off a host.
 func (l *listeners) serving(r *route) []place {
 	var places []place
 	seen := make(map[*listener]bool, len(r.parents))
