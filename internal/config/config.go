@@ -90,6 +90,9 @@ type Kubernetes struct {
 	// installed, which is looked for every minute. Enabled: they must be there, and nothing is ready without them.
 	// Disabled: they are not watched, and targetRefs find nothing.
 	GatewayAPI GatewayAPI `yaml:"gatewayAPI"`
+	// LeasePrefix begins the names of the Leases by which replicas find one another and elect who writes statuses; those
+	// that share it count as one installation. Default postern.
+	LeasePrefix string `yaml:"leasePrefix"`
 }
 
 // GatewayAPI says whether the Gateway API is watched.

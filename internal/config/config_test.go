@@ -100,13 +100,14 @@ telemetry:
 }
 
 func TestKubernetes(t *testing.T) {
-	path := write(t, "resources: {kubernetes: {namespaces: [shop, billing], kubeconfig: tls.key, gatewayAPI: Enabled}}")
+	path := write(t, "resources: {kubernetes: {namespaces: [shop, billing], kubeconfig: tls.key, gatewayAPI: Enabled, leasePrefix: edge}}")
 	got, err := Load(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := &Kubernetes{
 		Namespaces: []string{"shop", "billing"}, Kubeconfig: filepath.Join(filepath.Dir(path), "tls.key"), GatewayAPI: GatewayAPIEnabled,
+		LeasePrefix: "edge",
 	}
 	if diff := cmp.Diff(want, got.Resources.Kubernetes); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)

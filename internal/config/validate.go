@@ -95,7 +95,7 @@ func (v *validator) file(field, path string) {
 }
 
 func (v *validator) resources(r Resources) {
-	v.namespace("resources.sharedNamespace", r.SharedNamespace)
+	v.label("resources.sharedNamespace", "of a namespace", r.SharedNamespace)
 	k := r.Kubernetes
 	if k == nil {
 		v.directory("resources.dir", r.Dir)
@@ -106,7 +106,7 @@ func (v *validator) resources(r Resources) {
 		v.fail("resources.dir", "keep one of dir and kubernetes", "resources come from a cluster already")
 	}
 	for i, name := range k.Namespaces {
-		v.namespace(fmt.Sprintf("%s.namespaces[%d]", field, i), name)
+		v.label(fmt.Sprintf("%s.namespaces[%d]", field, i), "of a namespace", name)
 		if slices.Contains(k.Namespaces[:i], name) {
 			v.fail(fmt.Sprintf("%s.namespaces[%d]", field, i), "remove one of them", "%q is there twice", name)
 		}
@@ -114,6 +114,9 @@ func (v *validator) resources(r Resources) {
 	v.file(field+".kubeconfig", k.Kubeconfig)
 	if k.GatewayAPI != "" {
 		v.oneOf(field+".gatewayAPI", string(k.GatewayAPI), string(GatewayAPIAuto), string(GatewayAPIEnabled), string(GatewayAPIDisabled))
+	}
+	if k.LeasePrefix != "" {
+		v.label(field+".leasePrefix", "that Leases can begin with", k.LeasePrefix)
 	}
 }
 
@@ -130,16 +133,16 @@ func (v *validator) directory(field, path string) {
 	}
 }
 
-// namespace wants a DNS label (RFC 1123), which is what Kubernetes calls namespaces by.
-func (v *validator) namespace(field, name string) {
+// label wants a DNS label (RFC 1123), which is what Kubernetes calls namespaces by, as the name of something.
+func (v *validator) label(field, something, name string) {
 	bad := func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' }
 	if name == "" || len(name) > 63 || strings.ContainsFunc(name, bad) || name[0] == '-' || name[len(name)-1] == '-' {
-		v.fail(field, "use up to 63 lower-case letters, digits and inner hyphens", "%q is not the name of a namespace", name)
+		v.fail(field, "use up to 63 lower-case letters, digits and inner hyphens", "%q is not the name %s", name, something)
 	}
 }
 
 func (v *validator) grant(field string, g HostGrant) {
-	v.namespace(field+".namespace", g.Namespace)
+	v.label(field+".namespace", "of a namespace", g.Namespace)
 	if len(g.Hosts) == 0 {
 		v.fail(field+".hosts", "list the hosts that the namespace may have", "no host is granted")
 	}

@@ -46,6 +46,8 @@ func TestValidateErrors(t *testing.T) {
 			`postern.yaml:1: resources.kubernetes.namespaces[1]: "shop" is there twice; remove one of them`},
 		{"no kubeconfig", "resources: {kubernetes: {kubeconfig: gone}}",
 			"postern.yaml:1: resources.kubernetes.kubeconfig: DIR/gone: no such file or directory; name a readable file"},
+		{"Lease prefix", "resources: {kubernetes: {leasePrefix: Edge}}",
+			`postern.yaml:1: resources.kubernetes.leasePrefix: "Edge" is not the name that Leases can begin with; use up to 63 lower-case letters, digits and inner hyphens`},
 		{"Gateway API", "resources: {kubernetes: {gatewayAPI: 'On'}}",
 			`postern.yaml:1: resources.kubernetes.gatewayAPI: "On" is not known; use one of Auto, Enabled, Disabled`},
 		{"grant without namespace", "hostGrants:\n- hosts: [a.example]",

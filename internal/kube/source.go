@@ -24,6 +24,8 @@ type Options struct {
 	Namespaces []string   // to watch; empty: all
 	GatewayAPI GatewayAPI // empty: Auto
 	Pod        Pod
+	// LeasePrefix is what replicas of one installation have in common; empty: postern.
+	LeasePrefix string
 	// Hasher makes the digests of API keys that Secrets hold as text.
 	Hasher *keystore.Hasher
 	Log    *slog.Logger
@@ -96,7 +98,8 @@ func New(options Options) (*Source, error) {
 	s.status, err = status.New(status.Options{
 		Config: s.cluster.config, Reader: s.cache, Scheme: s.cluster.scheme,
 		Namespace: options.Pod.Namespace, Pod: options.Pod.Name, PodUID: options.Pod.UID,
-		GatewayAPI: options.GatewayAPI != GatewayAPIDisabled, Log: options.Log,
+		LeasePrefix: options.LeasePrefix,
+		GatewayAPI:  options.GatewayAPI != GatewayAPIDisabled, Log: options.Log,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("resources.kubernetes: %w", err)

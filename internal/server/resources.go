@@ -60,7 +60,8 @@ func clusterOptions(cfg *config.Resources, hasher *keystore.Hasher, log *slog.Lo
 		Namespace: cmp.Or(os.Getenv("POD_NAMESPACE"), cfg.SharedNamespace), Name: os.Getenv("POD_NAME"), UID: types.UID(os.Getenv("POD_UID")),
 	}
 	return kube.Options{
-		Kubeconfig: k.Kubeconfig, Namespaces: namespaces, GatewayAPI: kube.GatewayAPI(k.GatewayAPI), Pod: pod, Hasher: hasher, Log: log,
+		Kubeconfig: k.Kubeconfig, Namespaces: namespaces, GatewayAPI: kube.GatewayAPI(k.GatewayAPI), Pod: pod,
+		LeasePrefix: k.LeasePrefix, Hasher: hasher, Log: log,
 	}
 }
 

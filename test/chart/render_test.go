@@ -113,10 +113,14 @@ func TestConfig(t *testing.T) {
 func TestConfigMeans(t *testing.T) {
 	listeners := func(c *config.Config) {
 		c.ExtAuthz.Address, c.Ops.Address = ":9001", ":9003"
-		c.Resources.Kubernetes = &config.Kubernetes{GatewayAPI: config.GatewayAPIAuto}
+		c.Resources.Kubernetes = &config.Kubernetes{GatewayAPI: config.GatewayAPIAuto, LeasePrefix: "postern"}
 	}
 	for values, change := range map[string]func(*config.Config){
 		"default.yaml": listeners,
+		"bare.yaml": func(c *config.Config) {
+			listeners(c)
+			c.Resources.Kubernetes.LeasePrefix = "gate" // the name of its objects
+		},
 		"namespaces.yaml": func(c *config.Config) {
 			listeners(c)
 			c.Resources.Kubernetes.Namespaces = []string{"shop", "billing"}

@@ -200,6 +200,24 @@ func TestStatusOfReplicas(t *testing.T) {
 	}
 }
 
+// TestStatusOfInstallations: each of two installations in one namespace has a leader of its own, who counts its own
+// replicas.
+func TestStatusOfInstallations(t *testing.T) {
+	one := newStatuses(t, world.cluster, "status-one")
+	two := newStatuses(t, world.cluster, "status-two")
+	two.system, two.prefix = one.namespace, "two"
+	one.start("a")
+	two.start("b")
+	one.lease("postern-a")
+	one.lease("two-b")
+	for _, s := range []*statuses{one, two} {
+		s.apply(policyText, "orders", s.namespace, s.namespace+".example", "/a.*")
+		s.policy("orders",
+			"Accepted=True Accepted 1: valid and in use",
+			"Programmed=True Programmed 1: 1 of 1 replicas decide by generation 1")
+	}
+}
+
 // TestStatusAfterAnOutage: the API server goes and comes back, and statuses are written again; the log has a line or two
 // of it.
 func TestStatusAfterAnOutage(t *testing.T) {

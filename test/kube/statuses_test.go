@@ -30,7 +30,9 @@ type statuses struct {
 	ctx       context.Context
 	cluster   *harness.Cluster
 	namespace string
-	config    string // the kubeconfig of the replicas
+	system    string // the namespace of the replicas
+	prefix    string // of their Leases; empty: the default
+	config    string // their kubeconfig
 	client    client.WithWatch
 	log       harness.Output // of all replicas
 	outages   chan error     // as they are reported
@@ -40,7 +42,7 @@ func newStatuses(t *testing.T, c *harness.Cluster, namespace string) *statuses {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	t.Cleanup(cancel)
-	s := &statuses{t: t, ctx: ctx, cluster: c, namespace: namespace, config: c.Kubeconfig, outages: make(chan error, 100)}
+	s := &statuses{t: t, ctx: ctx, cluster: c, namespace: namespace, system: namespace, config: c.Kubeconfig, outages: make(chan error, 100)}
 	scheme := runtime.NewScheme()
 	must(t, clientgoscheme.AddToScheme(scheme))
 	must(t, gatewayv1.Install(scheme))
@@ -67,7 +69,7 @@ func (s *statuses) start(name string) *statusReplica {
 	var err error
 	r.source, err = kube.New(kube.Options{
 		Kubeconfig: s.config, Namespaces: []string{s.namespace}, GatewayAPI: kube.GatewayAPIEnabled,
-		Pod:    kube.Pod{Namespace: s.namespace, Name: name},
+		Pod: kube.Pod{Namespace: s.system, Name: name}, LeasePrefix: s.prefix,
 		Hasher: keystore.NewHasher(), Log: slog.New(slog.NewTextHandler(&s.log, nil)),
 		Report: func(err error) { s.outages <- err },
 	})

@@ -18,6 +18,8 @@ resources:
   kubernetes:
     namespaces: {{ .Values.config.namespaces | toJson }}
     gatewayAPI: {{ .Values.config.gatewayAPI }}
+    # Another release in this namespace has a leader of its own.
+    leasePrefix: {{ include "postern.fullname" . }}
 {{- with .Values.config.hostGrants }}
 hostGrants: {{- toYaml . | nindent 2 }}
 {{- end }}

@@ -4,7 +4,7 @@
 // them and what they are attached to. It remembers from load to load which generation of each object decides. It then
 // renews a Lease of its own, whose annotation says up to which resource version of each kind it has put objects in force.
 //
-// One replica is elected to write. From what it knows and the Leases of all it works out what each status should say,
+// One replica of an installation is elected to write; an installation is the replicas whose Leases share a prefix. From what it knows and the Leases of all it works out what each status should say,
 // compares that with the cluster's cache and patches what differs: the conditions Accepted, Programmed and Overridden of
 // AuthSchemes, AuthPolicies and Apps, the ancestors of AuthPolicies, and the condition postern.dev/AuthPolicyAffected on
 // the Gateways and routes that they hold for (GEP-713). A change of Accepted, and becoming Overridden, also makes an

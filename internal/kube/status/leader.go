@@ -34,7 +34,7 @@ const (
 // being written any more.
 func (s *Status) elect(ctx context.Context) error {
 	lock := &resourcelock.LeaseLock{
-		LeaseMeta:  metav1.ObjectMeta{Namespace: s.namespace, Name: leaderLease},
+		LeaseMeta:  metav1.ObjectMeta{Namespace: s.namespace, Name: s.replica.leaderLease()},
 		Client:     s.coordination,
 		LockConfig: resourcelock.ResourceLockConfig{Identity: s.replica.name},
 	}
@@ -44,7 +44,7 @@ func (s *Status) elect(ctx context.Context) error {
 		candidate, resign := context.WithCancel(quiet)
 		elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
 			Lock: lock, LeaseDuration: leaseDuration, RenewDeadline: renewDeadline, RetryPeriod: retryPeriod,
-			ReleaseOnCancel: true, Name: leaderLease,
+			ReleaseOnCancel: true, Name: lock.LeaseMeta.Name,
 			Callbacks: leaderelection.LeaderCallbacks{
 				OnStartedLeading: func(term context.Context) {
 					writing.Lock()
@@ -157,7 +157,7 @@ func (l *leader) watch(changed chan<- struct{}) cache.Controller {
 	l.leases, informer = cache.NewInformerWithOptions(cache.InformerOptions{
 		Logger: &klog.Logger{}, // what cannot be asked is told by who renews this replica's Lease
 		ListerWatcher: cache.NewFilteredListWatchFromClient(s.coordination.RESTClient(), "leases", s.namespace,
-			func(o *metav1.ListOptions) { o.LabelSelector = labelReplica }),
+			func(o *metav1.ListOptions) { o.LabelSelector = labelReplica + "=" + s.replica.prefix }),
 		ObjectType: &coordinationv1.Lease{},
 		Handler:    handler,
 	})

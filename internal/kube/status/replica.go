@@ -17,22 +17,22 @@ import (
 )
 
 const (
-	labelReplica      = v1alpha1.Group + "/replica"  // on the Lease of each replica
+	labelReplica      = v1alpha1.Group + "/replica"  // on the Lease of each replica; its value is the prefix
 	annotationInForce = v1alpha1.Group + "/in-force" // what it has put in force: JSON, kind → resource version
 
-	renewEvery  = 10 * time.Second     // a Lease
-	renewMost   = time.Second          // not more often than this
-	staleAfter  = 3 * renewEvery       // then a replica no longer counts
-	forgetAfter = 10 * staleAfter      // then its Lease is removed
-	cleanupTime = 2 * time.Second      // to remove a Lease at the end
-	fieldOwner  = "postern"            // of everything written
-	leaseName   = "postern-"           // followed by the replica's name
-	leaderLease = leaseName + "leader" // which one writes
+	renewEvery    = 10 * time.Second // a Lease
+	renewMost     = time.Second      // not more often than this
+	staleAfter    = 3 * renewEvery   // then a replica no longer counts
+	forgetAfter   = 10 * staleAfter  // then its Lease is removed
+	cleanupTime   = 2 * time.Second  // to remove a Lease at the end
+	fieldOwner    = "postern"        // of everything written
+	defaultPrefix = "postern"        // of the names of Leases
 )
 
 // replica renews the Lease of this replica.
 type replica struct {
 	leases coordinationclient.LeaseInterface
+	prefix string    // of the Leases of all replicas
 	name   string    // of the replica
 	pod    types.UID // empty: it is no pod that is known
 	report func(context.Context) versions
@@ -40,7 +40,10 @@ type replica struct {
 	kick   chan struct{}                        // something else is in force
 }
 
-func (r *replica) lease() string { return leaseName + r.name }
+func (r *replica) lease() string { return r.prefix + "-" + r.name }
+
+// leaderLease is the one whose holder writes.
+func (r *replica) leaderLease() string { return r.prefix + "-leader" }
 
 // run keeps the Lease, from the first kick until ctx ends.
 func (r *replica) run(ctx context.Context) {
@@ -73,7 +76,7 @@ func (r *replica) renew(ctx context.Context) error {
 		return err
 	}
 	lease := coordinationapply.Lease(r.lease(), "").
-		WithLabels(map[string]string{labelReplica: "true"}).
+		WithLabels(map[string]string{labelReplica: r.prefix}).
 		WithAnnotations(map[string]string{annotationInForce: string(text)}).
 		WithSpec(coordinationapply.LeaseSpec().
 			WithHolderIdentity(r.name).

@@ -1,6 +1,7 @@
 package status
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -32,6 +33,10 @@ type Options struct {
 	Namespace string    // of the Leases: the pod's own
 	Pod       string    // its name; empty: the replica takes the host's name with something random after it
 	PodUID    types.UID // of the pod, which then owns the replica's Lease; may be empty
+
+	// LeasePrefix begins the names of the Leases. Replicas that share it and the namespace elect one leader, who counts them
+	// and no others. A DNS label; empty: postern.
+	LeasePrefix string
 
 	GatewayAPI bool // Gateways and routes may be in the cache
 	Log        *slog.Logger
@@ -85,7 +90,8 @@ func New(o Options) (*Status, error) {
 	}
 	renewing := &complaints{log: o.Log, what: "renewing this replica's Lease"}
 	s.replica = &replica{
-		leases: s.coordination.Leases(o.Namespace), name: o.Pod, pod: o.PodUID, kick: make(chan struct{}, 1),
+		leases: s.coordination.Leases(o.Namespace), prefix: cmp.Or(o.LeasePrefix, defaultPrefix), name: o.Pod, pod: o.PodUID,
+		kick:   make(chan struct{}, 1),
 		report: s.inForce, noted: renewing.note,
 	}
 	if o.Pod == "" {
