@@ -136,11 +136,14 @@ func (o *routeOracle) lead(r *authz.Request, path string, loose bool) (at lead, 
 	}
 }
 
-// leadOn finds the Route on one listener, by comparing each with each.
+// leadOn finds the Route on one listener, by comparing each with each. What other listeners have for the host does not
+// matter.
 func (o *routeOracle) leadOn(listener string, r *authz.Request, path string, loose bool) (at lead, found, ok bool) {
 	var hosts []string
 	for i := range o.routes {
-		hosts = append(hosts, o.routes[i].Hosts...)
+		if slices.Contains(o.routes[i].Listeners, listener) {
+			hosts = append(hosts, o.routes[i].Hosts...)
+		}
 	}
 	host := o.mostSpecific(r.Route.Host, hosts)
 	var fit []fitting

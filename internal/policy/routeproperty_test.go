@@ -41,7 +41,7 @@ func drawRoutes(t *rapid.T, name string, hosts, policies []string) []v1alpha1.Ro
 			Hosts:   rapid.SliceOfNDistinct(rapid.SampledFrom(hosts), 1, 2, rapid.ID).Draw(t, "hosts"),
 			Policy:  rapid.SampledFrom(policies).Draw(t, "policy"),
 
-			Listeners: rapid.SampledFrom([][]string{someListeners, someListeners, someListeners[:1], someListeners[1:]}).Draw(t, "listeners"),
+			Listeners: rapid.SampledFrom([][]string{someListeners, someListeners, someListeners[:1], someListeners[1:2], someListeners[1:]}).Draw(t, "listeners"),
 		}
 		if rapid.IntRange(0, 15).Draw(t, "denied") == 0 {
 			x.Denied = "it was not read"
@@ -54,7 +54,7 @@ func drawRoutes(t *rapid.T, name string, hosts, policies []string) []v1alpha1.Ro
 	return list
 }
 
-var someListeners = []string{"in/web/http", "out/web/https"}
+var someListeners = []string{"in/web:80", "out/web:80", "out/web:443/https"}
 
 var somePolicies = []string{"", "shop/p0", "shop/p1", "shop/p2", "shop/p3"}
 

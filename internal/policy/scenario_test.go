@@ -331,8 +331,8 @@ func checkHygiene(set *Set, r *authz.Request, d *authz.Decision) error {
 		for _, p := range h.policies {
 			names = append(names, p.declared...)
 		}
-		if h.virtual != nil {
-			for _, name := range h.virtual.policies {
+		for v := h.virtual; v != nil; v = v.wider {
+			for _, name := range v.policies {
 				if p, ok := set.policies[name]; ok {
 					names = append(names, p.declared...)
 				}

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"errors"
 	"maps"
 	"slices"
@@ -8,11 +9,14 @@ import (
 	"github.com/postern-auth/postern/internal/authz"
 )
 
-// virtualHost is the Routes for the hosts of one pattern, as the virtual host that Envoy has for this domain.
+// virtualHost is what each listener serves on the hosts of one pattern: the Routes of the most specific pattern that it
+// has for them. Envoy has it as one virtual host for each listener.
 type virtualHost struct {
-	routes    []*route
-	listeners []*listener
-	policies  []string // that are attached to the routes, each once
+	routes     []*route // those of the pattern itself
+	wider      *virtualHost
+	byListener map[string]*listener
+	listeners  []*listener // each once
+	policies   []string    // that are attached to routes, each once
 }
 
 // listener is the Routes that a listener serves on a virtual host, or several listeners with the same ones.
@@ -30,7 +34,8 @@ var (
 		errors.New("listeners have routes with different policies for it, and nothing tells through which it came"))
 )
 
-// virtualHosts sorts routes by their hosts. A host whose routes have not changed keeps what was made of them.
+// virtualHosts sorts routes by their hosts. A host whose routes have not changed, nor those of what covers it, keeps what
+// was made of them.
 func (c *Compiler) virtualHosts(routes []*route) map[hostPattern]*virtualHost {
 	byHost := make(map[hostPattern][]*route, len(c.virtual))
 	for _, x := range routes {
@@ -39,12 +44,14 @@ func (c *Compiler) virtualHosts(routes []*route) map[hostPattern]*virtualHost {
 		}
 	}
 	all := make(map[hostPattern]*virtualHost, len(byHost))
-	for h, list := range byHost {
-		if old := c.virtual[h]; old != nil && slices.Equal(old.routes, list) {
+	widerFirst := func(a, b hostPattern) int { return cmp.Compare(len(a.name), len(b.name)) }
+	for _, h := range slices.SortedFunc(maps.Keys(byHost), widerFirst) {
+		list, wider := byHost[h], covering(all, h)
+		if old := c.virtual[h]; old != nil && old.wider == wider && slices.Equal(old.routes, list) {
 			all[h] = old
 			continue
 		}
-		all[h] = newVirtualHost(list)
+		all[h] = newVirtualHost(list, wider)
 	}
 	c.virtual = all
 	return all
@@ -73,21 +80,34 @@ func (x hostIndex) join(virtual map[hostPattern]*virtualHost, names *reservation
 	}
 }
 
-func newVirtualHost(routes []*route) *virtualHost {
-	v := &virtualHost{routes: routes}
-	byListener := make(map[string][]*route)
+// newVirtualHost makes a virtual host of a pattern's routes. A listener that has none of them serves what it has for the
+// most specific pattern that is wider.
+func newVirtualHost(routes []*route, wider *virtualHost) *virtualHost {
+	v := &virtualHost{routes: routes, wider: wider, byListener: make(map[string]*listener)}
+	if wider != nil {
+		maps.Copy(v.byListener, wider.byListener)
+	}
+	own := make(map[string][]*route)
 	for _, x := range routes {
 		for _, name := range x.listeners() {
-			byListener[name] = append(byListener[name], x)
+			own[name] = append(own[name], x)
 		}
 		if x.refused == nil && x.from.Policy != "" {
 			v.policies = append(v.policies, x.from.Policy)
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(byListener)) {
-		list := byListener[name]
-		if !slices.ContainsFunc(v.listeners, func(l *listener) bool { return slices.Equal(l.routes, list) }) {
-			v.listeners = append(v.listeners, newListener(list))
+	for _, name := range slices.Sorted(maps.Keys(own)) {
+		same := func(l *listener) bool { return slices.Equal(l.routes, own[name]) }
+		i := slices.IndexFunc(v.listeners, same)
+		if i < 0 {
+			i = len(v.listeners)
+			v.listeners = append(v.listeners, newListener(own[name]))
+		}
+		v.byListener[name] = v.listeners[i]
+	}
+	for _, name := range slices.Sorted(maps.Keys(v.byListener)) {
+		if l := v.byListener[name]; !slices.Contains(v.listeners, l) {
+			v.listeners = append(v.listeners, l)
 		}
 	}
 	slices.Sort(v.policies)

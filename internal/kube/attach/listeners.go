@@ -1,6 +1,7 @@
 package attach
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -21,9 +22,11 @@ type listeners struct {
 type listener struct {
 	gateway object
 	name    string
-	id      string // "namespace/gateway/listener"
 	port    gatewayv1.PortNumber
-	host    string // pattern
+	host    string   // pattern
+	envoy   string   // the listener of Envoy that it is, or is a part of; see v1alpha1.Route
+	alone   bool     // no other is a part of that
+	narrows []string // patterns below host that other listeners on the port are for
 
 	kinds []string // of routes
 	// from says whose routes: of every namespace, of the Gateway's own, of those that selector selects.
@@ -40,6 +43,7 @@ func newListeners(in *Input) *listeners {
 				l.of[key] = append(l.of[key], one)
 			}
 		}
+		relate(l.of[key])
 	}
 	return l
 }
@@ -48,7 +52,8 @@ func newListeners(in *Input) *listeners {
 func newListener(gateway object, spec *gatewayv1.Listener) *listener {
 	l := &listener{
 		gateway: gateway, name: string(spec.Name), port: spec.Port, host: everyHost,
-		id:    gateway.namespace + "/" + gateway.name + "/" + string(spec.Name),
+		envoy: fmt.Sprintf("%s/%s:%d/%s", gateway.namespace, gateway.name, spec.Port, spec.Name),
+		alone: spec.Protocol != gatewayv1.HTTPProtocolType,
 		kinds: routeKinds(spec), from: gatewayv1.NamespacesFromSame,
 	}
 	if h := valueOr(spec.Hostname, ""); h != "" {
@@ -100,9 +105,31 @@ func (l *listener) allows(r object, namespace map[string]string) bool {
 	}
 }
 
+// relate finds out what a Gateway's listeners have in common. Those on one port without TLS are one listener of Envoy,
+// which tells them apart by the request's host; with TLS each is one by itself, since it is the client who chooses it by
+// the server name (SNI), and nothing holds it to that name afterwards. Of two for the same host the Gateway takes one at
+// most (Conflicted), and nobody knows here which.
+func relate(list []*listener) {
+	for _, l := range list {
+		for _, other := range list {
+			switch {
+			case other == l || other.port != l.port:
+			case other.host == l.host:
+				l.alone = true
+			case covers(l.host, other.host):
+				l.narrows = append(l.narrows, other.host)
+			}
+		}
+		if !l.alone {
+			l.envoy = fmt.Sprintf("%s/%s:%d", l.gateway.namespace, l.gateway.name, l.port)
+		}
+	}
+}
+
 // place is a listener that serves a route, and the route's hosts there.
 type place struct {
 	listener *listener
+	envoy    string
 	hosts    []string
 }
 
@@ -126,13 +153,32 @@ func (l *listeners) serving(r *route) []place {
 				continue
 			}
 			seen[one] = true
-			if hosts := hostsOn(one.host, r.hosts); len(hosts) > 0 {
-				places = append(places, place{one, hosts})
-			}
+			places = append(places, one.places(r)...)
 		}
 	}
-	slices.SortFunc(places, func(a, b place) int { return strings.Compare(a.listener.id, b.listener.id) })
+	slices.SortFunc(places, func(a, b place) int { return strings.Compare(a.envoy, b.envoy) })
 	return isolate(places)
+}
+
+// places returns where the listener serves the route. Hosts that another listener on the port is for belong to that one
+// alone (Listener Isolation of GatewaySpec.Listeners), but gateways differ in whether they keep to it: Istio does not,
+// Envoy Gateway does where the names are equal. So they are in a place of their own, which has a say beside both.
+func (l *listener) places(r *route) (places []place) {
+	var own, foreign []string
+	for _, h := range hostsOn(l.host, r.hosts) {
+		if slices.ContainsFunc(l.narrows, func(other string) bool { return covers(other, h) }) {
+			foreign = append(foreign, h)
+		} else {
+			own = append(own, h)
+		}
+	}
+	if len(own) > 0 {
+		places = append(places, place{l, l.envoy, own})
+	}
+	if len(foreign) > 0 {
+		places = append(places, place{l, fmt.Sprintf("%s/%s:%d/%s/foreign", l.gateway.namespace, l.gateway.name, l.port, l.name), foreign})
+	}
+	return places
 }
 
 // isNamed reports whether the parentRef, which names the Gateway, means this listener of it.
@@ -141,10 +187,8 @@ func (l *listener) isNamed(p *gatewayv1.ParentReference) bool {
 	return (section == "" || section == l.name) && (p.Port == nil || *p.Port == l.port)
 }
 
-// isolate leaves each host of a route, on one port of a Gateway, to those listeners whose hostname is the most specific:
-// a request for foo.example.com belongs to the listener of that name, not to that of *.example.com (Listener Isolation
-// of GatewaySpec.Listeners). It does so within one route only. Where two routes are on two such listeners, Envoy may be
-// configured either way, and both remain.
+// isolate leaves each host of a route, on what is one listener of Envoy, to that listener of the Gateway whose hostname
+// is the most specific. The route is the same on all of them: what this settles is whose policy holds.
 func isolate(places []place) []place {
 	if len(places) < 2 {
 		return places
@@ -156,6 +200,9 @@ func isolate(places []place) []place {
 	}
 	best := make(map[spot]string)
 	for _, p := range places {
+		if p.listener.alone {
+			continue
+		}
 		for _, h := range p.hosts {
 			at := spot{p.listener.gateway, p.listener.port, h}
 			if other, ok := best[at]; !ok || covers(other, p.listener.host) {
@@ -166,7 +213,7 @@ func isolate(places []place) []place {
 	for i := range places {
 		l := places[i].listener
 		places[i].hosts = slices.DeleteFunc(places[i].hosts, func(h string) bool {
-			return best[spot{l.gateway, l.port, h}] != l.host
+			return !l.alone && best[spot{l.gateway, l.port, h}] != l.host
 		})
 	}
 	return slices.DeleteFunc(places, func(p place) bool { return len(p.hosts) == 0 })

@@ -81,7 +81,8 @@ func someListeners(t *rapid.T) []gatewayv1.Listener {
 	for i, name := range []gatewayv1.SectionName{"x", "y"}[:rapid.IntRange(1, 2).Draw(t, "listeners")] {
 		from := rapid.SampledFrom([]gatewayv1.FromNamespaces{"All", "Same", "Selector"}).Draw(t, "from")
 		all = append(all, gatewayv1.Listener{
-			Name: name, Port: int32(80 + i*rapid.IntRange(0, 1).Draw(t, "port")), Protocol: gatewayv1.HTTPProtocolType, Hostname: new(someHosts.Draw(t, "hostname")),
+			Name: name, Port: int32(80 + i*rapid.IntRange(0, 1).Draw(t, "port")), Hostname: new(someHosts.Draw(t, "hostname")),
+			Protocol: rapid.SampledFrom([]gatewayv1.ProtocolType{gatewayv1.HTTPProtocolType, gatewayv1.HTTPProtocolType, gatewayv1.HTTPSProtocolType}).Draw(t, "protocol"),
 			AllowedRoutes: &gatewayv1.AllowedRoutes{Namespaces: &gatewayv1.RouteNamespaces{
 				From: &from, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"team": "shop"}},
 			}},
@@ -138,25 +139,73 @@ func TestMostSpecificGrantedPolicyWins(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		in := cluster(t)
 		for _, r := range Resolve(in).Routes {
-			for _, id := range r.Listeners {
-				if want := expected(&in, &r, id); r.Policy != want {
-					t.Fatalf("%s rule %d on %s: policy %q, want %q", r.Object(), r.Rule, id, r.Policy, want)
+			for _, at := range r.Listeners {
+				for _, h := range r.Hosts {
+					if want := expected(&in, &r, at, h); r.Policy != want {
+						t.Fatalf("%s rule %d on %s for %s: policy %q, want %q", r.Object(), r.Rule, at, h, r.Policy, want)
+					}
 				}
 			}
 		}
 	})
 }
 
-// expected returns the policy for a rule on a listener.
-func expected(in *Input, r *v1alpha1.Route, id string) string {
+// listenerFor returns the name of the Gateway's listener that a host of a route belongs to, of those that Envoy has as
+// one: the one with the longest hostname that takes the route.
+func listenerFor(in *Input, r *v1alpha1.Route, namespace, gateway, port, host string) string {
+	best, longest := "", -1
+	for _, g := range in.Gateways {
+		for _, l := range g.Spec.Listeners {
+			hostname := string(*l.Hostname)
+			fits := hostname == "" || hostname == host || strings.HasPrefix(hostname, "*.") && strings.HasSuffix(host, hostname[1:])
+			if g.Namespace == namespace && g.Name == gateway && fmt.Sprint(l.Port) == port && fits && len(hostname) > longest && takes(in, r, g, &l) {
+				best, longest = string(l.Name), len(hostname)
+			}
+		}
+	}
+	return best
+}
+
+// takes reports whether the listener allows the route's namespace and the route names the listener.
+func takes(in *Input, r *v1alpha1.Route, g *gatewayv1.Gateway, l *gatewayv1.Listener) bool {
+	from := *l.AllowedRoutes.Namespaces.From
+	if from == "Same" && r.Namespace != g.Namespace || from == "Selector" && r.Namespace != "shop" {
+		return false
+	}
+	var refs []gatewayv1.ParentReference
+	for _, x := range in.HTTPRoutes {
+		if r.Kind == v1alpha1.KindHTTPRoute && x.Namespace == r.Namespace && x.Name == r.Name {
+			refs = x.Spec.ParentRefs
+		}
+	}
+	for _, x := range in.GRPCRoutes {
+		if r.Kind == v1alpha1.KindGRPCRoute && x.Namespace == r.Namespace && x.Name == r.Name {
+			refs = x.Spec.ParentRefs
+		}
+	}
+	return slices.ContainsFunc(refs, func(p gatewayv1.ParentReference) bool {
+		return string(*p.Namespace) == g.Namespace && string(p.Name) == g.Name && (*p.SectionName == "" || *p.SectionName == l.Name)
+	})
+}
+
+// expected returns the policy for a rule on what Envoy has as one listener: "namespace/gateway:port", or one of the
+// Gateway's alone, "namespace/gateway:port/listener", perhaps with more behind it.
+func expected(in *Input, r *v1alpha1.Route, at, host string) string {
 	type candidate struct {
 		level int
 		born  time.Time
 		name  string
 	}
 	var all []candidate
-	parts := strings.Split(id, "/")
-	namespace, gateway, listener := parts[0], parts[1], parts[2]
+	parts := strings.Split(at, "/")
+	namespace := parts[0]
+	gateway, port, _ := strings.Cut(parts[1], ":")
+	listener := ""
+	if len(parts) > 2 {
+		listener = parts[2]
+	} else {
+		listener = listenerFor(in, r, namespace, gateway, port, host)
+	}
 	for _, p := range in.Policies {
 		for _, ref := range p.Spec.TargetRefs {
 			level := -1

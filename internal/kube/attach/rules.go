@@ -52,7 +52,7 @@ func (c *claims) shares(r *route, rule string, places []place) []share {
 			at = len(shares)
 			shares = append(shares, share{policy: policy, hosts: p.hosts})
 		}
-		shares[at].listeners = append(shares[at].listeners, p.listener.id)
+		shares[at].listeners = append(shares[at].listeners, p.envoy)
 	}
 	if len(shares) > 1 {
 		noteUnclear(places, winners)

@@ -21,10 +21,10 @@ type Route struct {
 	Hosts   []string
 	Matches []RouteMatch // alternatives; there is at least one
 
-	// Listeners are those that serve it on all of Hosts, each "namespace/gateway/listener", sorted. A request does not
-	// tell which listener it came through. So the Route that fits best is looked for on each listener by itself, and
-	// where those found on the most specific host do not agree in Policy, the request is refused: what is open on an
-	// internal Gateway must not open the same host on a public one.
+	// Listeners are Envoy's listeners that serve it on all of Hosts, sorted; what each is called does not matter. On one
+	// listener the most specific host decides, and of its Routes the match. A request does not tell which listener it
+	// came through. So the Route is looked for on each by itself, and where those found do not agree in Policy, the
+	// request is refused: what is open on an internal Gateway must not open the same host on a public one.
 	Listeners []string
 
 	// Policy is the AuthPolicy in force for it, "namespace/name"; empty: none is attached.
