@@ -13,9 +13,9 @@ import (
 // layout is everything there is at one time.
 type layout struct {
 	documents []v1alpha1.Document
-	objects   []status.Object // what has a status
-	changed   bool            // documents are not those of the last layout
-	input     *attach.Input   // nil: policies are attached as they were at the last layout
+	objects   []status.Object
+	changed   bool          // documents are not those of the last layout
+	input     *attach.Input // nil: policies are attached as they were at the last layout
 }
 
 func (o *objects) layOut() layout {
@@ -30,12 +30,10 @@ func (o *objects) layOut() layout {
 	for _, key := range sortedKeys(o.resource) {
 		r := o.resource[key]
 		l.documents = append(l.documents, r.document)
-		if key.Kind != v1alpha1.KindSecret {
-			l.objects = append(l.objects, status.Object{
-				Kind: key.Kind, Namespace: key.Namespace, Name: key.Name,
-				UID: r.uid, Generation: r.generation, ResourceVersion: r.version,
-			})
-		}
+		l.objects = append(l.objects, status.Object{
+			Kind: key.Kind, Namespace: key.Namespace, Name: key.Name,
+			UID: r.uid, Generation: r.generation, ResourceVersion: r.version,
+		})
 	}
 	if !o.attached {
 		l.input = o.input()

@@ -30,8 +30,8 @@ func TestStatus(t *testing.T) {
 	s.apply(policyText, "orders", s.namespace, "orders.example", "/a.*")
 	s.policy("orders",
 		"Accepted=True Accepted 1: valid and in use",
-		"Programmed=True Programmed 1: 1 of 1 replicas decide by generation 1")
-	s.announced("orders", "Normal Accepted 1")
+		"Programmed=True Programmed 1: every replica decides by generation 1")
+	s.announced("orders", "Normal Accepted 1", "Normal Programmed 1")
 
 	s.apply(policyText, "orders", s.namespace, "orders.example", "/(")
 	const wrong = "spec.rules[0].match[0].path.regex: "
@@ -48,13 +48,13 @@ func TestStatus(t *testing.T) {
 			t.Error(c.Message)
 		}
 	}
-	s.announced("orders", "Normal Accepted 1", "Warning Invalid 1")
+	s.announced("orders", "Normal Accepted 1", "Normal Programmed 1", "Warning Invalid 1")
 
 	s.apply(policyText, "orders", s.namespace, "orders.example", "/b.*")
 	s.policy("orders",
 		"Accepted=True Accepted 3: valid and in use",
-		"Programmed=True Programmed 3: 1 of 1 replicas decide by generation 3")
-	s.announced("orders", "Normal Accepted 2", "Warning Invalid 1")
+		"Programmed=True Programmed 3: every replica decides by generation 3")
+	s.announced("orders", "Normal Accepted 2", "Normal Programmed 2", "Warning Invalid 1")
 
 	s.apply("%s", app(s.namespace, "acme", "v1"))
 	s.await(&v1alpha1.AppList{}, "acme", func(o client.Object) []string {
@@ -103,7 +103,7 @@ func TestStatusOfTargets(t *testing.T) {
 	s.apply(targetText, "a-older", s.namespace, "HTTPRoute", "orders")
 	s.policy("a-older",
 		"Accepted=True Accepted 1: valid and in use",
-		"Programmed=True Programmed 1: 1 of 1 replicas decide by generation 1",
+		"Programmed=True Programmed 1: every replica decides by generation 1",
 		"HTTPRoute/orders: Accepted=True Accepted")
 	s.apply(targetText, "b-younger", s.namespace, "HTTPRoute", "orders")
 	s.announced("b-younger", "Warning Conflicted 1")
@@ -124,7 +124,7 @@ func TestStatusOfTargets(t *testing.T) {
 		"postern.dev/authz postern.dev/AuthPolicyAffected=True affected by AuthPolicy "+s.namespace+"/a-older")
 
 	s.kubectl("delete", "authpolicy", "a-older")
-	s.announced("b-younger", "Normal Accepted 1", "Warning Conflicted 1")
+	s.announced("b-younger", "Normal Accepted 1", "Normal Programmed 1", "Warning Conflicted 1")
 	s.await(&gatewayv1.HTTPRouteList{}, "orders", route, "example.com/gateway Accepted=True ",
 		"postern.dev/authz postern.dev/AuthPolicyAffected=True affected by AuthPolicy "+s.namespace+"/b-younger")
 
@@ -150,7 +150,7 @@ func TestStatusOfReplicas(t *testing.T) {
 	a := s.start("a")
 	s.policy("orders",
 		"Accepted=True Accepted 1: valid and in use",
-		"Programmed=True Programmed 1: 1 of 1 replicas decide by generation 1")
+		"Programmed=True Programmed 1: every replica decides by generation 1")
 	b := s.start("b")
 	s.lease("postern-b")
 
@@ -162,16 +162,18 @@ func TestStatusOfReplicas(t *testing.T) {
 	b.mu.Unlock()
 	before := s.policy("orders",
 		"Accepted=True Accepted 2: valid and in use",
-		"Programmed=True Programmed 2: 2 of 2 replicas decide by generation 2")
+		"Programmed=True Programmed 2: every replica decides by generation 2")
 	if !a.source.Stats().Leading || b.source.Stats().Leading {
 		t.Error("the first to come does not lead")
 	}
+	// Events are sent after the fact: who stops at once may take one along.
+	s.announced("orders", "Normal Accepted 1", "Normal Programmed 2")
 
 	a.stop()
 	s.apply(policyText, "users", s.namespace, "users.example", "/a.*")
 	s.policy("users",
 		"Accepted=True Accepted 1: valid and in use",
-		"Programmed=True Programmed 1: 1 of 1 replicas decide by generation 1")
+		"Programmed=True Programmed 1: every replica decides by generation 1")
 	if !b.source.Stats().Leading {
 		t.Error("nobody leads")
 	}
@@ -180,21 +182,20 @@ func TestStatusOfReplicas(t *testing.T) {
 	if after.ResourceVersion != before.GetResourceVersion() {
 		t.Errorf("the new leader has written what nobody changed: %+v", after.Status)
 	}
-	s.announced("orders", "Normal Accepted 1")
-	s.announced("users", "Normal Accepted 1") // Events are sent after the fact: who stops at once may take one along
+	s.announced("users", "Normal Accepted 1", "Normal Programmed 1")
 
 	b.stop()
 	c := s.start("c")
 	s.apply(policyText, "late", s.namespace, "late.example", "/a.*")
 	s.policy("late",
 		"Accepted=True Accepted 1: valid and in use",
-		"Programmed=True Programmed 1: 1 of 1 replicas decide by generation 1")
+		"Programmed=True Programmed 1: every replica decides by generation 1")
 	c.stop() // what was written is counted afterwards, unless stopping cuts the API server's answer off
 	if n := c.source.Stats().Written; n > 1 {
 		t.Errorf("%d statuses were written after a restart, want that of the new policy alone", n)
 	}
-	s.announced("orders", "Normal Accepted 1")
-	s.announced("users", "Normal Accepted 1")
+	s.announced("orders", "Normal Accepted 1", "Normal Programmed 2")
+	s.announced("users", "Normal Accepted 1", "Normal Programmed 1")
 	if out := s.kubectl("get", "lease", "-o", "name"); out != "lease.coordination.k8s.io/postern-leader\n" {
 		t.Errorf("replicas that stopped well have left something: %s", out)
 	}
@@ -233,7 +234,7 @@ func TestStatusAfterAnOutage(t *testing.T) {
 		s.apply(policyText, name, s.namespace, name+".example", "/a.*")
 		s.policy(name,
 			"Accepted=True Accepted 1: valid and in use",
-			"Programmed=True Programmed 1: 1 of 1 replicas decide by generation 1")
+			"Programmed=True Programmed 1: every replica decides by generation 1")
 	}
 	programmed("before")
 	c.APIServer.Kill()
@@ -294,7 +295,7 @@ func TestStatusPermissions(t *testing.T) {
 	s.apply(attachText, s.namespace)
 	a := s.start("a")
 	s.apply(targetText, "orders", s.namespace, "HTTPRoute", "orders")
-	s.announced("orders", "Normal Accepted 1")
+	s.announced("orders", "Normal Accepted 1", "Normal Programmed 1")
 	affected := func(o client.Object) (list []string) {
 		for _, p := range o.(*gatewayv1.HTTPRoute).Status.Parents {
 			list = append(list, string(p.ControllerName))

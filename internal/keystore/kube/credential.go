@@ -44,7 +44,8 @@ func (c *Credential) Errorf(field, remedy, format string, args ...any) *v1alpha1
 }
 
 // FromSecret reads a Secret that is an API key. It returns every error that it finds, and the Credential is of use only
-// if there is none.
+// if there is none. Errors show no value of the Secret, not even of an annotation: they become Events, which more people
+// may read than Secrets.
 func FromSecret(s *v1alpha1.Secret, origin v1alpha1.Origin, hasher *keystore.Hasher) (Credential, v1alpha1.Errors) {
 	r := &reader{annotations: s.Annotations, out: Credential{
 		Namespace: s.Namespace, Name: s.Name, App: s.Labels[LabelApp], Labels: s.Labels, Origin: origin,
@@ -110,7 +111,7 @@ func (r *reader) scopes() []string {
 			continue
 		}
 		if !v1alpha1.IsScope(scope) {
-			r.errorf(annotation(annotationScopes), "separate scopes by commas", "%s is not a scope", strconv.Quote(scope))
+			r.errorf(annotation(annotationScopes), "separate scopes by commas", "number %d is not a scope", len(scopes)+1)
 		}
 		scopes = append(scopes, scope)
 	}
@@ -124,7 +125,7 @@ func (r *reader) time(name string) time.Time {
 	}
 	t, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		r.errorf(annotation(name), "write it like 2027-01-31T00:00:00Z (RFC 3339)", "%s is not a time", strconv.Quote(text))
+		r.errorf(annotation(name), "write it like 2027-01-31T00:00:00Z (RFC 3339)", "is not a time")
 	}
 	return t
 }
@@ -136,7 +137,7 @@ func (r *reader) disabled() bool {
 	case text == "true":
 		return true
 	default:
-		r.errorf(annotation(annotationDisabled), `write "true" or "false"`, "%s is neither", strconv.Quote(text))
+		r.errorf(annotation(annotationDisabled), `write "true" or "false"`, "is neither true nor false")
 		return true
 	}
 }

@@ -87,13 +87,13 @@ func TestFromSecretErrors(t *testing.T) {
 		"unknown pepper": {nil, map[string]string{"digest": "hmac-sha256:p9:" + fmt.Sprintf("%x", plain.Sum)},
 			`data.digest: no pepper has the id "p9"; add it to the pepper file, or make a new digest`},
 		"scope": {map[string]string{annotationScopes: "a b"}, good,
-			`metadata.annotations["postern.dev/scopes"]: "a b" is not a scope; separate scopes by commas`},
+			`metadata.annotations["postern.dev/scopes"]: number 1 is not a scope; separate scopes by commas`},
 		"time": {map[string]string{annotationExpiresAt: "tomorrow"}, good,
-			`metadata.annotations["postern.dev/expires-at"]: "tomorrow" is not a time; write it like 2027-01-31T00:00:00Z (RFC 3339)`},
+			`metadata.annotations["postern.dev/expires-at"]: is not a time; write it like 2027-01-31T00:00:00Z (RFC 3339)`},
 		"ends before it begins": {map[string]string{annotationNotBefore: "2027-01-01T00:00:00Z", annotationExpiresAt: "2027-01-01T00:00:00Z"}, good,
 			`metadata.annotations["postern.dev/expires-at"]: is not after postern.dev/not-before; let it expire later, or delete the Secret`},
 		"neither true nor false": {map[string]string{annotationDisabled: "yes"}, good,
-			`metadata.annotations["postern.dev/disabled"]: "yes" is neither; write "true" or "false"`},
+			`metadata.annotations["postern.dev/disabled"]: is neither true nor false; write "true" or "false"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, errs := FromSecret(secret(test.annotations, test.data), v1alpha1.Origin{}, hasher)

@@ -108,16 +108,15 @@ func (r *record) programmed(kind string, live []versions) metav1.Condition {
 			ready++
 		}
 	}
-	message := fmt.Sprintf("%d of %d replicas decide by generation %d", ready, len(live), r.generation)
-	reason := reasonProgrammed
-	switch {
-	case ready < len(live):
-		reason = reasonPending
-	case r.verdict.reason != v1alpha1.ReasonAccepted:
-		reason = reasonPartly
-		message += ", but for what is not accepted"
+	if ready < len(live) {
+		return r.condition(v1alpha1.ConditionProgrammed, false, reasonPending,
+			fmt.Sprintf("%d of %d replicas decide by generation %d", ready, len(live), r.generation))
 	}
-	return r.condition(v1alpha1.ConditionProgrammed, ready == len(live), reason, message)
+	reason, message := reasonProgrammed, fmt.Sprintf("every replica decides by generation %d", r.generation)
+	if r.verdict.reason != v1alpha1.ReasonAccepted {
+		reason, message = reasonPartly, message+", but for what is not accepted"
+	}
+	return r.condition(v1alpha1.ConditionProgrammed, true, reason, message)
 }
 
 func (r *record) overridden(by []string) metav1.Condition {

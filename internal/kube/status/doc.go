@@ -7,13 +7,14 @@
 // One replica of an installation is elected to write; an installation is the replicas whose Leases share a prefix. From what it knows and the Leases of all it works out what each status should say,
 // compares that with the cluster's cache and patches what differs: the conditions Accepted, Programmed and Overridden of
 // AuthSchemes, AuthPolicies and Apps, the ancestors of AuthPolicies, and the condition postern.dev/AuthPolicyAffected on
-// the Gateways and routes that they hold for (GEP-713). A change of Accepted, and becoming Overridden, also makes an
-// Event.
+// the Gateways and routes that they hold for (GEP-713). A change of Accepted, becoming Overridden, and a generation's
+// becoming Programmed also make an Event, and so does an API key in a Secret that is wrong, for a Secret has no status.
 //
-// A status is written when a condition's status, reason or observed generation changes, or a message other than that of
-// Programmed. The replicas counted in that message are those of the moment it was written: when a replica comes or goes,
-// nothing is rewritten. For the same reason a generation that was Programmed once stays so: a replica that starts later
-// starts with it.
+// Replicas are counted only while some do not decide by a generation yet, and then the count is kept up to date. A
+// generation that is Programmed stays so: a replica that starts later starts with it. So when replicas come and go, ten
+// thousand statuses stay as they are, and stay true.
+//
+// What changes is written before what a new leader, or the look once a minute, finds to be written.
 //
 // Every patch carries the resource version that was compared, and is tried again if somebody else was faster. That also
 // holds for Gateways and routes, which belong to their controllers: server-side apply could not keep apart the entries of

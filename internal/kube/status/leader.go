@@ -15,6 +15,7 @@ import (
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	"k8s.io/klog/v2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/postern-auth/postern/internal/resource/v1alpha1"
@@ -84,7 +85,7 @@ func (s *Status) lead(ctx, term context.Context) {
 	l := &leader{
 		status: s, replicas: replicas{},
 		writer: &writer{
-			reader: s.reader, client: s.client, events: s.events, queue: newQueue(), counts: &s.counts,
+			reader: s.reader, client: s.client, announcer: newAnnouncer(s.events), queue: newQueue(), counts: &s.counts,
 			complains: &complaints{log: s.log, what: "writing a status"},
 		},
 	}
@@ -182,7 +183,8 @@ func (l *leader) compare(ctx context.Context, all bool) {
 		}
 	}
 	live = append(live, now.inForce)
-	all = all || l.ledger == nil
+	first := l.ledger == nil
+	all = all || first
 	if !all && now == l.ledger && reflect.DeepEqual(live, l.live) {
 		return
 	}
@@ -190,26 +192,32 @@ func (l *leader) compare(ctx context.Context, all bool) {
 	before, next := l.writer.plan.Load(), makePlan(now, live)
 	l.writer.plan.Store(next)
 	for k, w := range next.objects {
-		if old, ok := before.objects[k]; all || !ok || !old.same(&w) {
-			l.writer.queue.Add(k)
-		}
+		old, ok := before.objects[k]
+		l.queue(k, !first && (!ok || !old.same(&w)), all)
 	}
 	for k, policies := range next.affected {
-		if all || !slices.Equal(before.affected[k], policies) {
-			l.writer.queue.Add(k)
-		}
+		l.queue(k, !first && !slices.Equal(before.affected[k], policies), all)
 	}
 	for k := range before.affected {
-		if next.affected[k] == nil {
-			l.writer.queue.Add(k)
-		}
+		l.queue(k, next.affected[k] == nil, false)
 	}
 	if all && s.gatewayAPI {
 		l.queueLeftovers(ctx)
 	}
+	l.writer.announcer.secrets(now.secrets, time.Now())
 }
 
-// same reports whether two statuses say the same but for the number of replicas.
+// queue queues a status that changed, or one to be looked at behind all that changed.
+func (l *leader) queue(k key, changed, look bool) {
+	switch {
+	case changed:
+		l.writer.queue.Add(k)
+	case look:
+		l.writer.queue.AddWithOpts(priorityqueue.AddOpts{Priority: new(behindChanges)}, k)
+	}
+}
+
+// same reports whether two statuses say the same, or the later one says what is not written.
 func (w *want) same(o *want) bool {
 	equal := func(a, b metav1.Condition) bool { return a == b || stays(&a, &b) }
 	return w.uid == o.uid && slices.EqualFunc(w.conditions, o.conditions, equal) && reflect.DeepEqual(w.ancestors, o.ancestors)
@@ -227,7 +235,7 @@ func (l *leader) queueLeftovers(ctx context.Context) {
 	}
 	add := func(kind string, o client.Object, conditions []metav1.Condition, parents []gatewayv1.RouteParentStatus) {
 		if isAffected(conditions, parents) {
-			l.writer.queue.Add(key{kind, o.GetNamespace(), o.GetName()})
+			l.queue(key{kind, o.GetNamespace(), o.GetName()}, false, true)
 		}
 	}
 	for i := range gateways.Items {

@@ -11,7 +11,7 @@ import (
 
 // State is what came of a load.
 type State struct {
-	// Objects are all AuthSchemes, AuthPolicies and Apps that were loaded, those in error too.
+	// Objects are all AuthSchemes, AuthPolicies, Apps and Secrets that were loaded, those in error too.
 	Objects []Object
 	// Errors are everything that is wrong with them.
 	Errors v1alpha1.Errors
@@ -19,7 +19,7 @@ type State struct {
 	Attach attach.Output
 }
 
-// Object is an AuthScheme, AuthPolicy or App as it was when it was loaded.
+// Object is an AuthScheme, AuthPolicy, App or Secret as it was when it was loaded.
 type Object struct {
 	Kind, Namespace, Name string
 
@@ -44,10 +44,17 @@ type record struct {
 	needs      versions // what a replica must have put in force to decide by it
 }
 
+// complaint is what is wrong with a Secret. A Secret has no status that could say it.
+type complaint struct {
+	uid             types.UID
+	reason, message string
+}
+
 // ledger is everything that is known after a load. It is not changed any more.
 type ledger struct {
 	records  map[key]record
 	affected map[key][]string // the policies, "namespace/name", that hold for a target
+	secrets  map[key]complaint
 	inForce  versions
 }
 
@@ -56,6 +63,7 @@ func (l *ledger) next(s State) *ledger {
 	now := &ledger{
 		records:  make(map[key]record, len(s.Objects)),
 		affected: make(map[key][]string, len(s.Attach.Affected)),
+		secrets:  map[key]complaint{},
 		inForce:  versions{},
 	}
 	maps.Copy(now.inForce, l.inForce)
@@ -65,6 +73,13 @@ func (l *ledger) next(s State) *ledger {
 	for i := range s.Objects {
 		o := &s.Objects[i]
 		k := key{o.Kind, o.Namespace, o.Name}
+		if k.kind == v1alpha1.KindSecret {
+			if wrong := errs[k.String()]; wrong != nil {
+				v := judge(wrong, nil)
+				now.secrets[k] = complaint{o.UID, string(v.reason), v.message}
+			}
+			continue
+		}
 		r := record{uid: o.UID, generation: o.Generation, version: o.ResourceVersion}
 		if before, ok := l.records[k]; ok && before.uid == r.uid {
 			r.inForce, r.needs = before.inForce, before.needs
@@ -107,7 +122,7 @@ func (l *ledger) seen(objects []Object) *ledger {
 	if maps.Equal(inForce, l.inForce) {
 		return l
 	}
-	return &ledger{records: l.records, affected: l.affected, inForce: inForce}
+	return &ledger{records: l.records, affected: l.affected, secrets: l.secrets, inForce: inForce}
 }
 
 // byObject sorts errors by the object that they are about.

@@ -10,7 +10,7 @@ import (
 )
 
 // mergeConditions brings the conditions that there are up to those wanted, and reports whether anything changed. It
-// leaves alone those of other types than Postern's, and a message that changed by the number of replicas alone.
+// leaves alone those of other types than Postern's.
 func mergeConditions(current *[]metav1.Condition, wanted []metav1.Condition, now metav1.Time) (changed bool) {
 	for _, c := range wanted {
 		if stays(meta.FindStatusCondition(*current, c.Type), &c) {
@@ -35,17 +35,11 @@ func observesLater(current, wanted []metav1.Condition) bool {
 	})
 }
 
-// stays reports whether a condition need not be written again: it says the same but for the number of replicas, or that
-// this generation was Programmed before, which holds for every replica that starts later too.
+// stays reports whether a condition need not be written again, although the one wanted says that some replica is behind:
+// this generation was Programmed before, and a replica that starts later starts with it.
 func stays(current, wanted *metav1.Condition) bool {
-	if current == nil || wanted.Type != v1alpha1.ConditionProgrammed || current.ObservedGeneration != wanted.ObservedGeneration {
-		return false
-	}
-	if wanted.Reason == reasonPending && current.Status == metav1.ConditionTrue {
-		return true
-	}
-	counts := wanted.Reason == reasonPending || wanted.Status == metav1.ConditionTrue
-	return counts && current.Status == wanted.Status && current.Reason == wanted.Reason
+	return current != nil && wanted.Type == v1alpha1.ConditionProgrammed && current.ObservedGeneration == wanted.ObservedGeneration &&
+		wanted.Reason == reasonPending && current.Status == metav1.ConditionTrue
 }
 
 // mergeAncestors does the same for the ancestors of a policy.

@@ -30,15 +30,18 @@ func TestMerge(t *testing.T) {
 	if !changed || pending[1].Status != metav1.ConditionFalse || pending[1].LastTransitionTime != noon {
 		t.Fatal("the first status is not written:", text(pending))
 	}
-	if _, changed := written(pending, l, []versions{at("100"), at("90"), at("90")}, one); changed {
-		t.Error("a status is written anew for the number of replicas alone")
+	more, changed := written(pending, l, []versions{at("100"), at("90"), at("90")}, one)
+	if !changed || more[1].Message != "1 of 3 replicas decide by generation 1" || more[1].LastTransitionTime != noon {
+		t.Error("a replica more that is behind:", text(more))
 	}
 	good, changed := written(pending, l, []versions{at("100"), at("100")}, one)
 	if !changed || good[1].Status != metav1.ConditionTrue || good[1].LastTransitionTime != one || good[0].LastTransitionTime != noon {
 		t.Error("Programmed:", text(good))
 	}
-	if _, changed := written(good, l, []versions{at("100"), at("100"), at("90")}, one); changed {
-		t.Error("a generation that was Programmed is Pending again")
+	for _, live := range [][]versions{{at("100"), at("100"), at("90")}, {at("100")}, {at("100"), at("100"), at("101")}} {
+		if _, changed := written(good, l, live, one); changed {
+			t.Errorf("a generation that was Programmed is written again for %d replicas", len(live))
+		}
 	}
 	l = l.next(loaded(2, "110"))
 	next, changed := written(good, l, []versions{at("110"), at("100")}, one)

@@ -63,7 +63,7 @@ func TestConditions(t *testing.T) {
 			loads: []State{loaded(4, "100")},
 			live:  []versions{at("100"), at("101"), at("1000")},
 			want: `Accepted=True Accepted 4: valid and in use
-Programmed=True Programmed 4: 3 of 3 replicas decide by generation 4`,
+Programmed=True Programmed 4: every replica decides by generation 4`,
 		},
 		"one replica is behind, another says nothing": {
 			loads: []State{loaded(4, "100")},
@@ -75,7 +75,7 @@ Programmed=False Pending 4: 1 of 3 replicas decide by generation 4`,
 			loads: []State{loaded(4, "100"), loaded(4, "105")},
 			live:  []versions{at("100")},
 			want: `Accepted=True Accepted 4: valid and in use
-Programmed=True Programmed 4: 1 of 1 replicas decide by generation 4`,
+Programmed=True Programmed 4: every replica decides by generation 4`,
 		},
 		"invalid from the start": {
 			loads: []State{loaded(1, "100", invalid())},
@@ -116,7 +116,7 @@ Programmed=False NotAccepted 2: no generation is in force: what it covers is den
 			loads: []State{loaded(2, "100", &v1alpha1.Error{Field: "spec.rules[0]", Message: "is there twice", Reason: v1alpha1.ReasonConflicted})},
 			live:  []versions{at("100")},
 			want: `Accepted=False Conflicted 2: spec.rules[0]: is there twice
-Programmed=True PartiallyProgrammed 2: 1 of 1 replicas decide by generation 2, but for what is not accepted`,
+Programmed=True PartiallyProgrammed 2: every replica decides by generation 2, but for what is not accepted`,
 		},
 		"one of two targets is missing": {
 			loads: []State{attached(loaded(2, "100"),
@@ -124,7 +124,7 @@ Programmed=True PartiallyProgrammed 2: 1 of 1 replicas decide by generation 2, b
 				attach.Target{Ref: route("b"), Reason: v1alpha1.ReasonTargetNotFound, Message: "is not there"})},
 			live: []versions{at("100")},
 			want: `Accepted=False TargetNotFound 2: HTTPRoute shop/b: is not there
-Programmed=True PartiallyProgrammed 2: 1 of 1 replicas decide by generation 2, but for what is not accepted
+Programmed=True PartiallyProgrammed 2: every replica decides by generation 2, but for what is not accepted
   HTTPRoute shop/a
   Accepted=True Accepted 2: attached
   HTTPRoute shop/b
@@ -156,7 +156,7 @@ Overridden=True Overridden 2: overridden by AuthPolicy shop/a, shop/b
 				attach.Target{Ref: route("b"), Reason: v1alpha1.ReasonAccepted, Message: "attached"})},
 			live: []versions{at("100")},
 			want: `Accepted=True Accepted 2: valid and in use
-Programmed=True Programmed 2: 1 of 1 replicas decide by generation 2
+Programmed=True Programmed 2: every replica decides by generation 2
   HTTPRoute shop/a
   Accepted=True Accepted 2: attached
   Overridden=True Overridden 2: overridden by AuthPolicy shop/a

@@ -26,7 +26,7 @@ import (
 
 // Options are what a Status needs.
 type Options struct {
-	Config *rest.Config    // of the cluster; how often it may be asked is not taken from it
+	Config *rest.Config    // of the cluster; how often it may be asked is not taken from it for Leases
 	Reader client.Reader   // of the cache that objects are loaded from, with their statuses
 	Scheme *runtime.Scheme // knows Postern's kinds and those of the Gateway API
 
@@ -42,11 +42,9 @@ type Options struct {
 	Log        *slog.Logger
 }
 
-// How often the API server is asked: statuses and Events by the leader, and Leases by every replica.
-const (
-	writesPerSecond, writesAtOnce = 50, 100
-	leasesPerSecond, leasesAtOnce = 5, 10
-)
+// How often every replica asks for Leases. Statuses are bounded by how many are written at a time, and Events by how many
+// are made.
+const leasesPerSecond, leasesAtOnce = 5, 10
 
 // Status writes statuses. It is safe for concurrent use.
 type Status struct {
@@ -79,13 +77,13 @@ func New(o Options) (*Status, error) {
 		namespace: o.Namespace, gatewayAPI: o.GatewayAPI, log: o.Log, reader: o.Reader, scheme: o.Scheme, loaded: make(chan struct{}, 1),
 	}
 	var err error
-	if s.client, err = client.New(limited(o.Config, writesPerSecond, writesAtOnce), client.Options{Scheme: o.Scheme}); err != nil {
+	if s.client, err = client.New(o.Config, client.Options{Scheme: o.Scheme}); err != nil {
 		return nil, fmt.Errorf("statuses: %w", err)
 	}
-	if s.coordination, err = coordinationclient.NewForConfig(limited(o.Config, leasesPerSecond, leasesAtOnce)); err != nil {
+	if s.coordination, err = coordinationclient.NewForConfig(leaseConfig(o.Config)); err != nil {
 		return nil, fmt.Errorf("statuses: %w", err)
 	}
-	if s.sink, err = eventsclient.NewForConfig(limited(o.Config, writesPerSecond, writesAtOnce)); err != nil {
+	if s.sink, err = eventsclient.NewForConfig(o.Config); err != nil {
 		return nil, fmt.Errorf("statuses: %w", err)
 	}
 	renewing := &complaints{log: o.Log, what: "renewing this replica's Lease"}
@@ -100,9 +98,9 @@ func New(o Options) (*Status, error) {
 	return s, nil
 }
 
-func limited(config *rest.Config, perSecond float32, atOnce int) *rest.Config {
+func leaseConfig(config *rest.Config) *rest.Config {
 	config = rest.CopyConfig(config)
-	config.QPS, config.Burst, config.RateLimiter = perSecond, atOnce, nil
+	config.QPS, config.Burst, config.RateLimiter = leasesPerSecond, leasesAtOnce, nil
 	return config
 }
 

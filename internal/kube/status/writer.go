@@ -9,9 +9,9 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/tools/events"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/postern-auth/postern/internal/resource/v1alpha1"
@@ -21,17 +21,19 @@ import (
 type writer struct {
 	reader    client.Reader // of the cache
 	client    client.Client
-	events    events.EventRecorder
+	announcer *announcer
 	complains *complaints
 	counts    *counts
 
-	queue workqueue.TypedRateLimitingInterface[key]
+	queue priorityqueue.PriorityQueue[key]
 	plan  atomic.Pointer[plan]
 }
 
 // counts are the outcomes of writes.
 type counts struct{ written, conflicts, failures atomic.Uint64 }
 
+// workers is also how many writes are under way at a time, which is what bounds their rate: an API server that is slow is
+// asked more slowly, and one that is busy says when to come again.
 const (
 	workers    = 2
 	patience   = 10 * time.Second // with one write
@@ -39,8 +41,14 @@ const (
 	lastRetry  = time.Minute
 )
 
-func newQueue() workqueue.TypedRateLimitingInterface[key] {
-	return workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[key](firstRetry, lastRetry))
+// behindChanges is the priority of statuses that are looked at because a leader begins, or from time to time. One that
+// changes overtakes them: it has that of everything else, 0.
+const behindChanges = -1
+
+func newQueue() priorityqueue.PriorityQueue[key] {
+	return priorityqueue.New("statuses", func(o *priorityqueue.Opts[key]) {
+		o.RateLimiter = workqueue.NewTypedItemExponentialFailureRateLimiter[key](firstRetry, lastRetry)
+	})
 }
 
 // run writes what is queued until ctx ends.
@@ -59,7 +67,7 @@ func (w *writer) run(ctx context.Context) {
 
 // next writes one status. It reports whether there is more to come.
 func (w *writer) next(ctx context.Context) bool {
-	k, end := w.queue.Get()
+	k, priority, end := w.queue.GetWithPriority()
 	if end {
 		return false
 	}
@@ -78,7 +86,7 @@ func (w *writer) next(ctx context.Context) bool {
 		w.counts.failures.Add(1)
 		w.complains.note(ctx, err, "object", k.String())
 	}
-	w.queue.AddRateLimited(k)
+	w.queue.AddWithOpts(priorityqueue.AddOpts{RateLimited: true, Priority: &priority}, k)
 	return true
 }
 
@@ -109,7 +117,7 @@ func (w *writer) write(ctx context.Context, k key) error {
 	if err == nil {
 		w.complains.note(ctx, nil)
 		w.counts.written.Add(1)
-		announce(w.events, before, object)
+		w.announcer.change(before, object)
 	}
 	return err
 }
@@ -169,23 +177,5 @@ func conditionsOf(o client.Object) *[]metav1.Condition {
 		return &o.Status.Conditions
 	default:
 		return new([]metav1.Condition)
-	}
-}
-
-// announce makes an Event of each change of state: of Accepted, and of what is wrong; and of being overridden.
-func announce(recorder events.EventRecorder, before, now client.Object) {
-	const action = "Load"
-	was, is := *conditionsOf(before), *conditionsOf(now)
-	old, accepted := meta.FindStatusCondition(was, v1alpha1.ConditionAccepted), meta.FindStatusCondition(is, v1alpha1.ConditionAccepted)
-	switch {
-	case accepted == nil || old != nil && old.Reason == accepted.Reason && old.Message == accepted.Message:
-	case accepted.Status == metav1.ConditionTrue:
-		recorder.Eventf(now, nil, "Normal", accepted.Reason, action, "generation %d is valid and in use", accepted.ObservedGeneration)
-	default:
-		recorder.Eventf(now, nil, "Warning", accepted.Reason, action, "%s", accepted.Message)
-	}
-	overridden := meta.FindStatusCondition(is, v1alpha1.ConditionOverridden)
-	if overridden != nil && meta.FindStatusCondition(was, v1alpha1.ConditionOverridden) == nil {
-		recorder.Eventf(now, nil, "Normal", overridden.Reason, action, "%s", overridden.Message)
 	}
 }

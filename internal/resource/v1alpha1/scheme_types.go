@@ -10,6 +10,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // +kubebuilder:printcolumn:name=Profile,type=string,JSONPath=`.spec.signature.profile`
 // +kubebuilder:printcolumn:name=Issuer,type=string,JSONPath=`.spec.jwt.issuers[*].issuer`
 // +kubebuilder:printcolumn:name=Accepted,type=string,JSONPath=`.status.conditions[?(@.type=="Accepted")].status`
+// +kubebuilder:printcolumn:name=Programmed,type=string,JSONPath=`.status.conditions[?(@.type=="Programmed")].status`
 // +kubebuilder:printcolumn:name=Age,type=date,JSONPath=`.metadata.creationTimestamp`
 type AuthScheme struct {
 	metav1.TypeMeta   `json:",inline"`

@@ -3,6 +3,7 @@ package installed
 import (
 	"context"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -71,8 +72,8 @@ func TestAPIServerRestart(t *testing.T) {
 	in.awaitCondition(ctx, t, policy(ns, "orders"), v1alpha1.ConditionProgrammed, metav1.ConditionTrue, "Programmed")
 }
 
-// TestLeaderChange: the replica that writes statuses is killed. The other goes on deciding as if nothing had happened, and
-// then writes.
+// TestLeaderChange: the replica that writes statuses stands still, without a word. The other goes on deciding as if nothing
+// had happened, and writes once the lease has run out. When the first goes on it is only one more that decides.
 func TestLeaderChange(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -89,26 +90,34 @@ func TestLeaderChange(t *testing.T) {
 		r.await(ctx, t, r.name+" decides", 200, get(host, "/", k.Key))
 	}
 	p := policy(ns, "orders")
-	message := in.awaitCondition(ctx, t, p, v1alpha1.ConditionProgrammed, metav1.ConditionTrue, "Programmed")
-	if !strings.Contains(message, "2 of 2") {
-		t.Errorf("two replicas run, and Programmed says %q", message)
-	}
+	in.awaitCondition(ctx, t, p, v1alpha1.ConditionProgrammed, metav1.ConditionTrue, "Programmed")
 	load := startTraffic(ctx, []*replica{replicas[other]}, map[int]harness.Request{
 		200: get(host, "/", k.Key), 401: get(host, "/", key(ctx, t).Key),
 	})
 	load.more(ctx, t, 100)
-	replicas[leader].Kill()
+	if err := replicas[leader].Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
 	began := time.Now()
 	in.apply(ctx, t, open, "ns", ns)
 	replicas[other].await(ctx, t, "a change counts without a leader", 200, get(host, "/public", ""))
-	message = in.awaitCondition(ctx, t, p, v1alpha1.ConditionProgrammed, metav1.ConditionTrue, "Programmed")
+	message := in.awaitCondition(ctx, t, p, v1alpha1.ConditionProgrammed, metav1.ConditionFalse, "Pending")
 	t.Logf("the other has written after %s: %s", time.Since(began).Round(time.Millisecond), message)
-	if !strings.Contains(message, "1 of 1") {
-		t.Errorf("one replica is left, and Programmed says %q", message)
+	if !strings.Contains(message, "1 of 2") {
+		t.Errorf("one of two replicas stands still, and Programmed says %q", message)
 	}
+	if err := replicas[leader].Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	replicas[leader].await(ctx, t, "the change counts where nothing went on", 200, get(host, "/public", ""))
+	in.awaitCondition(ctx, t, p, v1alpha1.ConditionProgrammed, metav1.ConditionTrue, "Programmed")
 	load.stop(t)
-	if got := in.awaitLeases(ctx, t, 2); got != other { // the dead replica's is still there
+	if got := in.awaitLeases(ctx, t, 2); got != other {
 		t.Errorf("%s leads, want %s", got, other)
+	}
+	const lost = "this replica is no longer the leader"
+	if err := harness.Await(ctx, "the first knows that it does not lead", func() bool { return replicas[leader].logged(lost) != "" }); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -63,7 +63,7 @@ func TestPolicyComesIntoForce(t *testing.T) {
 	p := policy(ns, "orders")
 	world.awaitCondition(ctx, t, p, v1alpha1.ConditionAccepted, metav1.ConditionTrue, "Accepted")
 	message := world.awaitCondition(ctx, t, p, v1alpha1.ConditionProgrammed, metav1.ConditionTrue, "Programmed")
-	if !strings.Contains(message, "1 of 1") {
+	if !strings.Contains(message, "every replica decides by generation 1") {
 		t.Errorf("one replica runs, and Programmed says %q", message)
 	}
 	world.awaitCondition(ctx, t, app(ns, "acme"), v1alpha1.ConditionProgrammed, metav1.ConditionTrue, "Programmed")

@@ -2,12 +2,66 @@ package installed
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/postern-auth/postern/test/harness"
 )
+
+const badSecret = `apiVersion: v1
+kind: Secret
+metadata:
+  name: misplaced
+  namespace: {ns}
+  labels: {postern.dev/credential: api-key, postern.dev/app: acme}
+  annotations: {postern.dev/expires-at: "{key}"}
+stringData: {digest: "{key}"}
+`
+
+// TestBadKeySecret: an Event on a Secret that cannot be used as a key says why, and shows nothing of what is in it.
+func TestBadKeySecret(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	const ns = "bad-secret"
+	good, misplaced := key(ctx, t), key(ctx, t)
+	world.apply(ctx, t, shop+"---\n"+badSecret, "ns", ns, "digest", good.Digest, "key", misplaced.Key)
+	var secret corev1.Secret
+	if err := world.client.Get(ctx, client.ObjectKey{Namespace: ns, Name: "misplaced"}, &secret); err != nil {
+		t.Fatal(err)
+	}
+	var told eventsv1.Event
+	err := harness.Await(ctx, "an Event tells of the Secret", func() bool {
+		var events eventsv1.EventList
+		_ = world.client.List(ctx, &events, client.InNamespace(ns))
+		at := slices.IndexFunc(events.Items, func(e eventsv1.Event) bool { return e.Regarding.UID == secret.UID })
+		if at >= 0 {
+			told = events.Items[at]
+		}
+		return at >= 0
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if told.Type != "Warning" || told.Reason != "Invalid" {
+		t.Errorf("it is %s %s", told.Type, told.Reason)
+	}
+	for _, want := range []string{"data.digest: is not a digest", `metadata.annotations["postern.dev/expires-at"]: is not a time`} {
+		if !strings.Contains(told.Note, want) {
+			t.Errorf("the Event does not say %s: %s", want, told.Note)
+		}
+	}
+	if strings.Contains(told.String(), misplaced.Key) {
+		t.Errorf("the Event shows the key: %s", told.Note)
+	}
+	world.replica.await(ctx, t, "the App's other key counts", 200, get(ns+".example.com", "/", good.Key))
+	world.replica.expect(ctx, t, "the misplaced key", 401, get(ns+".example.com", "/", misplaced.Key))
+}
 
 const keySecret = `apiVersion: v1
 kind: Secret
