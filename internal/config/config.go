@@ -23,8 +23,12 @@ type Config struct {
 	Resources Resources `yaml:"resources"`
 	// HostGrants says which namespaces may hold policies for which hosts. Empty: every namespace for every host.
 	HostGrants []HostGrant `yaml:"hostGrants"`
-	// KeyStore is what looking up credentials needs beside the resources.
+	// KeyStore is where credentials are looked up beside the resources, and what that needs.
 	KeyStore KeyStore `yaml:"keystore"`
+	// Admin is where operators manage the Apps and keys of keystore.database.
+	Admin Admin `yaml:"admin"`
+	// Usage says how the use of keys is counted.
+	Usage Usage `yaml:"usage"`
 	// Redis is where replicas remember together which signatures were used. Without an address each remembers for itself,
 	// until it ends.
 	Redis Redis `yaml:"redis"`
@@ -113,10 +117,59 @@ type HostGrant struct {
 	Hosts []string `yaml:"hosts"`
 }
 
-// KeyStore is what looking up credentials needs beside the resources.
+// KeyStore is where credentials are looked up beside the resources, and what that needs.
 type KeyStore struct {
-	// PepperFile holds the keys of hmac-sha256 digests, one id:base64 a line. Empty: only sha256 digests can be used.
+	// PepperFile holds the keys of hmac-sha256 digests, one id:base64 a line. New keys get digests by the first line, those
+	// of the others keep working. Empty: only sha256 digests can be used, and there can be no database.
 	PepperFile string `yaml:"pepperFile"`
+	// SecretsFile holds what secrets are sealed with in the database: a Tink keyset in JSON, as `postern secrets generate`
+	// prints it. Empty: the database can hold no HMAC secrets.
+	SecretsFile string `yaml:"secretsFile"`
+	// Database holds Apps and keys beside those of the resources, which count where both have an App. Not set: none.
+	Database *Database `yaml:"database"`
+}
+
+// Database is either of the two.
+type Database struct {
+	// SQLite is a file of this replica's own.
+	SQLite *SQLite `yaml:"sqlite"`
+	// Postgres is a server that replicas share.
+	Postgres *Postgres `yaml:"postgres"`
+}
+
+// SQLite is a database in a file on a local disk.
+type SQLite struct {
+	// File is made if it is not there; its directory must be, and be writable. Two more files stand beside it.
+	File string `yaml:"file"`
+}
+
+// Postgres is a PostgreSQL server (14 or later).
+type Postgres struct {
+	// DSNFile holds the connection string, postgres://user:password@host:port/database?sslmode=verify-full say, or
+	// host=… user=… (libpq's manual, 34.1.1). It is read for each connection.
+	DSNFile string `yaml:"dsnFile"`
+	// MaxConnections is how many connections this replica may hold, 2 to 1000. Default 16.
+	MaxConnections int `yaml:"maxConnections"`
+	// ConnectTimeout is how long connecting may take. 100ms to 1m, default 5s.
+	ConnectTimeout time.Duration `yaml:"connectTimeout"`
+}
+
+// Admin is the listener of the admin API. It is served where there are both a database and a callersFile.
+type Admin struct {
+	// Address is host:port or unix:///path. Default 127.0.0.1:9002. Beyond the machine itself it needs TLS.
+	Address Address `yaml:"address"`
+	// TLS serves TLS instead of plain text. The files are read again when they change.
+	TLS TLS `yaml:"tls"`
+	// CallersFile says who may call and do what, in YAML. It is read again when it changes. Empty: nobody, and the admin API
+	// is not served.
+	CallersFile string `yaml:"callersFile"`
+}
+
+// Usage says how the use of keys is counted.
+type Usage struct {
+	// FlushInterval is how often counts are written to keystore.database; what was counted since is lost if the program is
+	// killed. 1s to 10m, default 10s.
+	FlushInterval time.Duration `yaml:"flushInterval"`
 }
 
 // Redis is a Redis (6.2 or later) or Valkey server, the same for all replicas, with maxmemory-policy noeviction. While
@@ -167,6 +220,10 @@ type Cache struct {
 	// Replay is for signatures that were used, where there is no redis. When it is full, requests that would have to be
 	// remembered are answered 503. Default 32MiB.
 	Replay Bytes `yaml:"replay"`
+	// Keys is for credentials that were found in keystore.database. 1MiB to 64GiB, default 32MiB.
+	Keys Bytes `yaml:"keys"`
+	// UnknownKeys is for credentials that were not found there. 1MiB to 64GiB, default 4MiB.
+	UnknownKeys Bytes `yaml:"unknownKeys"`
 }
 
 // Limits bounds one check.
@@ -209,7 +266,9 @@ func Default() *Config {
 		Ops:       Ops{Address: "127.0.0.1:9003"},
 		Resources: Resources{Dir: defaultDir, SharedNamespace: "postern-system"},
 		Redis:     Redis{Timeout: 100 * time.Millisecond},
-		Cache:     Cache{Tokens: 32 * MiB, Replay: 32 * MiB},
+		Admin:     Admin{Address: "127.0.0.1:9002"},
+		Usage:     Usage{FlushInterval: 10 * time.Second},
+		Cache:     Cache{Tokens: 32 * MiB, Replay: 32 * MiB, Keys: 32 * MiB, UnknownKeys: 4 * MiB},
 		Limits:    Limits{Deadline: 150 * time.Millisecond, Token: 8 * KiB, Body: MiB},
 		Telemetry: Telemetry{
 			LogLevel:    "info",
@@ -226,12 +285,21 @@ func (c *Config) FromFlag(field, flag string) { c.at[field] = flag }
 // resolve makes the relative paths whole.
 func (c *Config) resolve(dir string) {
 	files := []*string{
-		&c.Resources.Dir, &c.KeyStore.PepperFile,
+		&c.Resources.Dir, &c.KeyStore.PepperFile, &c.KeyStore.SecretsFile,
 		&c.ExtAuthz.TLS.CertFile, &c.ExtAuthz.TLS.KeyFile, &c.ExtAuthz.TLS.ClientCAFile,
+		&c.Admin.TLS.CertFile, &c.Admin.TLS.KeyFile, &c.Admin.TLS.ClientCAFile, &c.Admin.CallersFile,
 		&c.Redis.PasswordFile, &c.Redis.TLS.CAFile, &c.Redis.TLS.CertFile, &c.Redis.TLS.KeyFile,
 	}
 	if k := c.Resources.Kubernetes; k != nil {
 		files = append(files, &k.Kubeconfig)
+	}
+	if d := c.KeyStore.Database; d != nil {
+		if d.SQLite != nil {
+			files = append(files, &d.SQLite.File)
+		}
+		if d.Postgres != nil {
+			files = append(files, &d.Postgres.DSNFile)
+		}
 	}
 	for _, p := range files {
 		if *p != "" && !filepath.IsAbs(*p) {

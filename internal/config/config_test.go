@@ -19,7 +19,7 @@ var ignoreOrigin = cmpopts.IgnoreUnexported(Config{})
 func write(t *testing.T, text string) (path string) {
 	t.Helper()
 	dir := t.TempDir()
-	for _, name := range []string{"tls.crt", "tls.key", "ca.crt", "pepper", "redis.password"} {
+	for _, name := range []string{"tls.crt", "tls.key", "ca.crt", "pepper", "redis.password", "secrets.json", "callers.yaml", "dsn"} {
 		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -43,7 +43,15 @@ ops: {address: ":9003", pprof: true}
 resources: {dir: ./policies, sharedNamespace: shared}
 hostGrants:
 - {namespace: shop, hosts: [shop.example.com, "*.shop.example.com"]}
-keystore: {pepperFile: pepper}
+keystore:
+  pepperFile: pepper
+  secretsFile: secrets.json
+  database: {postgres: {dsnFile: dsn, maxConnections: 32, connectTimeout: 3s}}
+admin:
+  address: ":9002"
+  tls: {certFile: tls.crt, keyFile: tls.key, clientCAFile: ca.crt}
+  callersFile: callers.yaml
+usage: {flushInterval: 1m}
 redis:
   address: redis.internal:6379
   username: postern
@@ -51,7 +59,7 @@ redis:
   tls: {caFile: ca.crt, certFile: tls.crt, keyFile: tls.key, serverName: redis}
   timeout: 50ms
   durable: true
-cache: {tokens: 1GiB, replay: 2MiB}
+cache: {tokens: 1GiB, replay: 2MiB, keys: 64MiB, unknownKeys: 8MiB}
 limits: {deadline: 80ms, token: 4096, body: 512KiB}
 telemetry:
   logLevel: debug
@@ -75,7 +83,20 @@ telemetry:
 		Ops:        Ops{Address: ":9003", PProf: true},
 		Resources:  Resources{Dir: filepath.Join(dir, "policies"), SharedNamespace: "shared"},
 		HostGrants: []HostGrant{{Namespace: "shop", Hosts: []string{"shop.example.com", "*.shop.example.com"}}},
-		KeyStore:   KeyStore{PepperFile: filepath.Join(dir, "pepper")},
+		KeyStore: KeyStore{
+			PepperFile: filepath.Join(dir, "pepper"), SecretsFile: filepath.Join(dir, "secrets.json"),
+			Database: &Database{Postgres: &Postgres{DSNFile: filepath.Join(dir, "dsn"), MaxConnections: 32, ConnectTimeout: 3 * time.Second}},
+		},
+		Admin: Admin{
+			Address: ":9002",
+			TLS: TLS{
+				CertFile:     filepath.Join(dir, "tls.crt"),
+				KeyFile:      filepath.Join(dir, "tls.key"),
+				ClientCAFile: filepath.Join(dir, "ca.crt"),
+			},
+			CallersFile: filepath.Join(dir, "callers.yaml"),
+		},
+		Usage: Usage{FlushInterval: time.Minute},
 		Redis: Redis{
 			Address: "redis.internal:6379", Username: "postern", PasswordFile: filepath.Join(dir, "redis.password"),
 			TLS: RedisTLS{
@@ -84,7 +105,7 @@ telemetry:
 			},
 			Timeout: 50 * time.Millisecond, Durable: true,
 		},
-		Cache:     Cache{Tokens: GiB, Replay: 2 * MiB},
+		Cache:     Cache{Tokens: GiB, Replay: 2 * MiB, Keys: 64 * MiB, UnknownKeys: 8 * MiB},
 		Limits:    Limits{Deadline: 80 * time.Millisecond, Token: 4 * KiB, Body: 512 * KiB},
 		Telemetry: Telemetry{LogLevel: "debug", LogFormat: "text", DecisionLog: DecisionLog{SampleAllows: 1}},
 	}
@@ -120,6 +141,21 @@ func TestKubernetes(t *testing.T) {
 	}
 }
 
+func TestSQLite(t *testing.T) {
+	path := write(t, "keystore: {pepperFile: pepper, database: {sqlite: {file: keys.db}}}")
+	got, err := Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &Database{SQLite: &SQLite{File: filepath.Join(filepath.Dir(path), "keys.db")}}
+	if diff := cmp.Diff(want, got.KeyStore.Database); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if err := got.Validate(); err != nil {
+		t.Errorf("valid, but: %v", err)
+	}
+}
+
 func TestDefaults(t *testing.T) {
 	for name, text := range map[string]string{
 		"empty file": "", "comment": "# nothing\n", "empty sections": "extauthz:\nlimits: {}\ntelemetry: {logLevel: }\n",
@@ -144,8 +180,8 @@ func TestDefaults(t *testing.T) {
 
 func TestLoadErrors(t *testing.T) {
 	for _, tt := range []struct{ name, text, want string }{
-		{"unknown section", "admin: {address: 127.0.0.1:9002}",
-			"postern.yaml:1: admin: unknown field; known here: extauthz, ops, resources, hostGrants, keystore, redis, cache, limits, telemetry"},
+		{"unknown section", "database: {sqlite: {file: a.db}}",
+			"postern.yaml:1: database: unknown field; known here: extauthz, ops, resources, hostGrants, keystore, admin, usage, redis, cache, limits, telemetry"},
 		{"unknown field", "extauthz:\n  adress: 127.0.0.1:9001",
 			"postern.yaml:2: extauthz.adress: unknown field; known here: address, tls"},
 		{"case", "ops: {Address: ':1'}", "postern.yaml:1: ops.Address: unknown field; known here: address, pprof"},
@@ -156,7 +192,7 @@ func TestLoadErrors(t *testing.T) {
 		{"no mapping", "ops: 127.0.0.1:9003",
 			`postern.yaml:1: ops: "127.0.0.1:9003" is not a mapping; write one of its fields below it: address, pprof`},
 		{"file is a list", "- ops",
-			"postern.yaml:1: a list is not a mapping; write one of its fields below it: extauthz, ops, resources, hostGrants, keystore, redis, cache, limits, telemetry"},
+			"postern.yaml:1: a list is not a mapping; write one of its fields below it: extauthz, ops, resources, hostGrants, keystore, admin, usage, redis, cache, limits, telemetry"},
 		{"no list", "hostGrants: {namespace: shop}", "postern.yaml:1: hostGrants: a mapping is not a list; write items that begin with '- '"},
 		{"no text", "resources: {dir: 12}",
 			`postern.yaml:1: resources.dir: "12" is not text; write text, in quotes if it looks like something else`},
@@ -168,6 +204,8 @@ func TestLoadErrors(t *testing.T) {
 			`postern.yaml:1: telemetry.decisionLog.sampleAllows: "1%" is not a number; write a number such as 0.01`},
 		{"no duration", "limits: {deadline: 150}",
 			`postern.yaml:1: limits.deadline: "150" is not a duration; write a number with its unit, such as 150ms`},
+		{"no whole number", "keystore: {database: {postgres: {maxConnections: 1e1}}}",
+			`postern.yaml:1: keystore.database.postgres.maxConnections: "1e1" is not a whole number; write a whole number such as 16`},
 		{"decimal unit", "cache: {tokens: 32MB}",
 			`postern.yaml:1: cache.tokens: "32MB" is not an amount of memory; write a number with B, KiB, MiB or GiB, such as 32MiB`},
 		{"negative size", "limits: {body: -1}",
@@ -177,7 +215,7 @@ func TestLoadErrors(t *testing.T) {
 		{"two documents", "ops: {pprof: true}\n---\nops: {pprof: false}", "postern.yaml:2: a second document begins here; keep one"},
 		{"syntax", "ops: {address", "postern.yaml: line 1: did not find expected ',' or '}'; correct the YAML"},
 		{"syntax of a second document", "ops: {}\n---\nops: {", "postern.yaml: line 3: did not find expected node content; correct the YAML"},
-		{"several", "a: 1\nops: {b: 1}", "postern.yaml:1: a: unknown field; known here: extauthz, ops, resources, hostGrants, keystore, redis, cache, limits, telemetry\n" +
+		{"several", "a: 1\nops: {b: 1}", "postern.yaml:1: a: unknown field; known here: extauthz, ops, resources, hostGrants, keystore, admin, usage, redis, cache, limits, telemetry\n" +
 			"postern.yaml:2: ops.b: unknown field; known here: address, pprof"},
 		{"too large", "#" + strings.Repeat("x", int(maxFile)),
 			"postern.yaml: the file is larger than 1MiB; name a readable file, or start with flags alone"},
@@ -233,22 +271,24 @@ func TestEveryFieldIsDocumented(t *testing.T) {
 			t.Errorf("config.go:%d: no comment before %s", i+1, strings.TrimSpace(line))
 		}
 	}
-	if want := countFields(reflect.TypeFor[Config]()); fields != want {
+	if want := countFields(reflect.TypeFor[Config](), map[reflect.Type]bool{}); fields != want {
 		t.Errorf("saw %d fields in the source, the types have %d", fields, want)
 	}
 }
 
-func countFields(t reflect.Type) int {
+// countFields counts the fields of t and of what is in it, each type once.
+func countFields(t reflect.Type, seen map[reflect.Type]bool) int {
 	if t.Kind() == reflect.Slice || t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	if t.Kind() != reflect.Struct {
+	if t.Kind() != reflect.Struct || seen[t] {
 		return 0
 	}
+	seen[t] = true
 	n := 0
 	for f := range t.Fields() {
 		if f.Tag.Get("yaml") != "" {
-			n += 1 + countFields(f.Type)
+			n += 1 + countFields(f.Type, seen)
 		}
 	}
 	return n

@@ -162,6 +162,7 @@ var wanted = map[reflect.Type]struct{ what, remedy string }{
 	reflect.TypeFor[GatewayAPI]():    {"text", "write Auto, Enabled or Disabled"},
 	reflect.TypeFor[Address]():       {"an address", "write host:port or unix:///path"},
 	reflect.TypeFor[bool]():          {"true or false", "write true or false"},
+	reflect.TypeFor[int]():           {"a whole number", "write a whole number such as 16"},
 	reflect.TypeFor[float64]():       {"a number", "write a number such as 0.01"},
 	reflect.TypeFor[time.Duration](): {"a duration", "write a number with its unit, such as 150ms"},
 	reflect.TypeFor[Bytes]():         {"an amount of memory", "write a number with B, KiB, MiB or GiB, such as 32MiB"},
@@ -180,6 +181,8 @@ func scalar(n *yaml.Node, v reflect.Value) bool {
 			return false
 		}
 		err = n.Decode(p)
+	case *int:
+		*p, err = strconv.Atoi(n.Value)
 	case *float64:
 		err = n.Decode(p)
 	default: // text

@@ -19,15 +19,17 @@ func (c *Config) ValidateValues() error { return c.validate(&validator{at: c.at,
 
 func (c *Config) validate(v *validator) error {
 	v.listeners(c)
-	v.tls(c.ExtAuthz.TLS)
+	v.tls("extauthz.tls", c.ExtAuthz.TLS)
 	v.resources(c.Resources)
 	for i, g := range c.HostGrants {
 		v.grant(fmt.Sprintf("hostGrants[%d]", i), g)
 	}
-	v.file("keystore.pepperFile", c.KeyStore.PepperFile)
+	v.keyStore(c.KeyStore)
+	v.admin(c)
 	v.redis(c.Redis)
 	v.cache(c.Cache)
 	v.limits(c.Limits)
+	v.duration("usage.flushInterval", c.Usage.FlushInterval, time.Second, 10*time.Minute)
 	v.telemetry(c.Telemetry)
 	return v.errs.orNil()
 }
@@ -63,8 +65,7 @@ func (v *validator) address(field string, a Address) {
 	}
 }
 
-func (v *validator) tls(t TLS) {
-	const field = "extauthz.tls"
+func (v *validator) tls(field string, t TLS) {
 	switch {
 	case t.CertFile == "" && t.KeyFile != "":
 		v.fail(field+".certFile", "name the certificate that keyFile belongs to", "the certificate is missing")
@@ -181,10 +182,7 @@ func (v *validator) redis(r Redis) {
 	v.file("redis.tls.caFile", r.TLS.CAFile)
 	v.file("redis.tls.certFile", r.TLS.CertFile)
 	v.file("redis.tls.keyFile", r.TLS.KeyFile)
-	const least, most = 5 * time.Millisecond, time.Second
-	if r.Timeout < least || r.Timeout > most {
-		v.fail("redis.timeout", fmt.Sprintf("use %v to %v", least, most), "%v is out of bounds", r.Timeout)
-	}
+	v.duration("redis.timeout", r.Timeout, 5*time.Millisecond, time.Second)
 }
 
 func (v *validator) cache(c Cache) {
@@ -192,18 +190,23 @@ func (v *validator) cache(c Cache) {
 		v.size("cache.tokens", c.Tokens, MiB, 64*GiB)
 	}
 	v.size("cache.replay", c.Replay, MiB, 64*GiB)
+	v.size("cache.keys", c.Keys, MiB, 64*GiB)
+	v.size("cache.unknownKeys", c.UnknownKeys, MiB, 64*GiB)
 }
 
 func (v *validator) limits(l Limits) {
-	const least, most = 10 * time.Millisecond, time.Second
-	if l.Deadline < least || l.Deadline > most {
-		v.fail("limits.deadline", fmt.Sprintf("use %v to %v", least, most), "%v is out of bounds", l.Deadline)
-	}
+	v.duration("limits.deadline", l.Deadline, 10*time.Millisecond, time.Second)
 	v.size("limits.token", l.Token, 256, 64*KiB)
 	v.size("limits.body", l.Body, KiB, 8*MiB)
 }
 
 func (v *validator) size(field string, got, least, most Bytes) {
+	if got < least || got > most {
+		v.fail(field, fmt.Sprintf("use %v to %v", least, most), "%v is out of bounds", got)
+	}
+}
+
+func (v *validator) duration(field string, got, least, most time.Duration) {
 	if got < least || got > most {
 		v.fail(field, fmt.Sprintf("use %v to %v", least, most), "%v is out of bounds", got)
 	}

@@ -60,6 +60,46 @@ func TestValidateErrors(t *testing.T) {
 			`postern.yaml:1: hostGrants[0].hosts[0]: "a.*.example" is not a host pattern; write a lower-case name without port, or *. before one`},
 		{"upper case", "hostGrants: [{namespace: shop, hosts: [A.example]}]",
 			`postern.yaml:1: hostGrants[0].hosts[0]: "A.example" is not a host pattern; write a lower-case name without port, or *. before one`},
+		{"no database", "keystore: {pepperFile: pepper, database: {}}",
+			"postern.yaml:1: keystore.database: no database is named; set sqlite, for one replica, or postgres"},
+		{"two databases", "keystore: {pepperFile: pepper, database: {sqlite: {file: a.db}, postgres: {dsnFile: dsn}}}",
+			"postern.yaml:1: keystore.database.postgres: there is an SQLite database already; keep one of sqlite and postgres"},
+		{"database without pepper", "keystore:\n  database: {sqlite: {file: a.db}}",
+			"postern.yaml:2: keystore.pepperFile: the database keeps API keys as hmac-sha256 digests, and there is no pepper; " +
+				"name a file with a line such as p1:<base64>; make the second half with: openssl rand -base64 32"},
+		{"secrets without database", "keystore: {secretsFile: secrets.json}",
+			"postern.yaml:1: keystore.secretsFile: nothing is sealed where there is no database; set keystore.database, or remove it"},
+		{"no SQLite file", "keystore: {pepperFile: pepper, database: {sqlite: {}}}",
+			"postern.yaml:1: keystore.database.sqlite.file: the file is missing; name the file; it is made if it is not there"},
+		{"SQLite nowhere", "keystore: {pepperFile: pepper, database: {sqlite: {file: data/a.db}}}",
+			"postern.yaml:1: keystore.database.sqlite.file: DIR/data: no such file or directory; make the directory, or name a file in another"},
+		{"SQLite below a file", "keystore: {pepperFile: pepper, database: {sqlite: {file: pepper/a.db}}}",
+			"postern.yaml:1: keystore.database.sqlite.file: DIR/pepper is not a directory; name a file in a directory"},
+		{"SQLite in a directory's place", "keystore: {pepperFile: pepper, database: {sqlite: {file: policies}}}",
+			"postern.yaml:1: keystore.database.sqlite.file: DIR/policies is a directory; name a file in it"},
+		{"no DSN", "keystore: {pepperFile: pepper, database: {postgres: {}}}",
+			"postern.yaml:1: keystore.database.postgres.dsnFile: nothing says where the database is; name the file that holds the connection string"},
+		{"DSN missing", "keystore: {pepperFile: pepper, database: {postgres: {dsnFile: gone}}}",
+			"postern.yaml:1: keystore.database.postgres.dsnFile: DIR/gone: no such file or directory; name a readable file"},
+		{"one connection", "keystore: {pepperFile: pepper, database: {postgres: {dsnFile: dsn, maxConnections: 1}}}",
+			"postern.yaml:1: keystore.database.postgres.maxConnections: 1 is out of bounds; use 2 to 1000"},
+		{"slow connection", "keystore: {pepperFile: pepper, database: {postgres: {dsnFile: dsn, connectTimeout: 1h}}}",
+			"postern.yaml:1: keystore.database.postgres.connectTimeout: 1h0m0s is out of bounds; use 100ms to 1m0s"},
+		{"admin without database", "admin: {callersFile: callers.yaml}",
+			"postern.yaml:1: admin.callersFile: there is no database that the admin API could manage; set keystore.database, or remove it"},
+		{"admin for everybody", "keystore: {pepperFile: pepper, database: {sqlite: {file: a.db}}}\nadmin: {callersFile: callers.yaml, address: ':9002'}",
+			`postern.yaml:2: admin.address: ":9002" can be reached from other machines, and tokens would cross the network in plain text; ` +
+				"set admin.tls, or listen on 127.0.0.1 or a unix:///path"},
+		{"admin on a network", "keystore: {pepperFile: pepper, database: {sqlite: {file: a.db}}}\nadmin: {callersFile: callers.yaml, address: '192.0.2.1:9002'}",
+			`postern.yaml:2: admin.address: "192.0.2.1:9002" can be reached from other machines, and tokens would cross the network in plain text; ` +
+				"set admin.tls, or listen on 127.0.0.1 or a unix:///path"},
+		{"admin where Envoy asks", "keystore: {pepperFile: pepper, database: {sqlite: {file: a.db}}}\nadmin: {callersFile: callers.yaml, address: '127.0.0.1:9001'}",
+			`postern.yaml:2: admin.address: "127.0.0.1:9001" is the address of extauthz already; give it another port`},
+		{"admin without certificate", "admin: {tls: {keyFile: tls.key}}",
+			"postern.yaml:1: admin.tls.certFile: the certificate is missing; name the certificate that keyFile belongs to"},
+		{"usage in a hurry", "usage: {flushInterval: 10ms}", "postern.yaml:1: usage.flushInterval: 10ms is out of bounds; use 1s to 10m0s"},
+		{"small key cache", "cache: {keys: 0}", "postern.yaml:1: cache.keys: 0B is out of bounds; use 1MiB to 64GiB"},
+		{"small cache of unknown keys", "cache: {unknownKeys: 1KiB}", "postern.yaml:1: cache.unknownKeys: 1KiB is out of bounds; use 1MiB to 64GiB"},
 		{"Redis without address", "redis: {durable: true}",
 			"postern.yaml:1: redis.address: there are settings for a Redis, and no Redis; name the server, as host:port or unix:///path"},
 		{"Redis anywhere", "redis: {address: ':6379'}",
@@ -182,9 +222,22 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		c.Resources.Dir, c.KeyStore.PepperFile, c.ExtAuthz.TLS = ".", "", TLS{} // touch no file that the input names
+		c.Resources.Dir, c.KeyStore, c.Admin, c.ExtAuthz.TLS = ".", KeyStore{}, Admin{}, TLS{} // touch no file that the input names
 		_ = c.Validate()
 	})
+}
+
+// TestAdminAtHome listens where no other machine can connect, and needs no TLS.
+func TestAdminAtHome(t *testing.T) {
+	for _, address := range []string{"127.0.0.1:9002", "127.1.2.3:0", "[::1]:9002", "localhost:9002", "unix:///run/postern/admin"} {
+		c, err := Load(write(t, "keystore: {pepperFile: pepper, database: {sqlite: {file: a.db}}}\nadmin: {callersFile: callers.yaml, address: '"+address+"'}"))
+		if err == nil {
+			err = c.Validate()
+		}
+		if err != nil {
+			t.Errorf("%s: %v", address, err)
+		}
+	}
 }
 
 // TestValidateValues finds fault with values as Validate does, and looks for no file.
