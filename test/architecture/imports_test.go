@@ -24,6 +24,7 @@ var mayImport = map[string][]string{
 	"config":                {"authz"},
 	"replay":                nil,
 	"telemetry":             {"authz"},
+	"usage":                 {"authz"},
 	"resource/v1alpha1":     {"authz"},
 	"source":                {"resource/v1alpha1"},
 	"kube":                  {"resource/v1alpha1", "source", "kube/", "keystore", "keystore/kube"},
