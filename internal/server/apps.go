@@ -32,10 +32,13 @@ func (a *apps) load(docs []*v1alpha1.Document, all secrets) (*declared.Store, v1
 	now, errs := a.states.update(docs, &maker[app]{
 		make: func(doc *v1alpha1.Document, read func(string) ([]byte, error)) (made app, _ v1alpha1.Errors) {
 			named := secretReader{all: all, namespace: doc.Namespace}
-			parsed, errs := declared.FromResource(doc.App, doc.Origin, declared.Reader{File: read, Secret: named.read}, a.hasher)
+			parsed, errs := declared.FromResource(doc.App.Read(), doc.Origin, declared.Reader{File: read, Secret: named.read}, a.hasher)
 			made.secrets = named.list
 			if len(errs) == 0 {
 				made.keys, errs = declared.NewKeys(&parsed)
+			}
+			if len(errs) == 0 {
+				doc.App.Release() // the keys are all that it takes to decide
 			}
 			return made, errs
 		},

@@ -51,7 +51,7 @@ func objects(s Snapshot) string {
 	for _, d := range s.Documents {
 		text := d.Name
 		if d.App != nil {
-			text += "=" + d.App.Spec.Owner
+			text += "=" + d.App.Read().Spec.Owner
 		}
 		if d.Err != nil {
 			text += "!"

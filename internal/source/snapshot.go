@@ -5,7 +5,8 @@ import (
 )
 
 // Snapshot is everything in a directory, or in a cluster, at one time. Snapshots share documents, which must not be
-// changed: an object that is the same in two of them has the same pointer in both.
+// changed: an object that is the same in two of them has the same pointer in both. Whoever is told of a Snapshot may
+// release its Apps, as long as nobody else reads them then.
 type Snapshot struct {
 	// Documents are in order of path and of place within a file, or of kind, namespace and name. A document with an Err and a Name says what is wrong
 	// with an object: Scheme, App and Secret are then its last good version, nil if it had none, and Policy is as Decode leaves

@@ -116,7 +116,7 @@ func objects(s source.Snapshot, namespace string) []string {
 		}
 		text := d.Kind + "/" + d.Name
 		if d.App != nil {
-			text += "=" + d.App.Spec.Owner
+			text += "=" + d.App.Read().Spec.Owner
 		}
 		if d.Err != nil {
 			text += "!"

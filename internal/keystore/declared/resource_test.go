@@ -60,7 +60,7 @@ func convert(t *testing.T, spec string) (App, []*v1alpha1.Error) {
 		t.Fatalf("%+v", documents)
 	}
 	hasher := keystore.NewHasher(keystore.Pepper{ID: "p1", Secret: "0123456789abcdef"})
-	return FromResource(documents[0].App, documents[0].Origin, Reader{readFile, readSecret}, hasher)
+	return FromResource(documents[0].App.Read(), documents[0].Origin, Reader{readFile, readSecret}, hasher)
 }
 
 func TestFromResource(t *testing.T) {

@@ -5,9 +5,10 @@ package v1alpha1
 func (d *Document) filesNamed() Errors {
 	switch {
 	case d.App != nil:
-		c := &checker{kind: KindApp, meta: &d.App.ObjectMeta}
-		for i := range d.App.Spec.Credentials {
-			if s := d.App.Spec.Credentials[i].Signing; s != nil && s.Secret != nil {
+		app := d.App.Read()
+		c := &checker{kind: KindApp, meta: &app.ObjectMeta}
+		for i := range app.Spec.Credentials {
+			if s := app.Spec.Credentials[i].Signing; s != nil && s.Secret != nil {
 				c.noFile(path("spec.credentials").index(i)+".signing.secret", secretRefRemedy)
 			}
 		}

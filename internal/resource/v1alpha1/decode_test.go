@@ -55,7 +55,7 @@ func object(d v1alpha1.Document) any {
 	case d.Policy != nil && d.Scheme == nil && d.App == nil:
 		return d.Policy
 	case d.App != nil && d.Scheme == nil && d.Policy == nil:
-		return d.App
+		return d.App.Read()
 	default:
 		return nil
 	}

@@ -32,7 +32,7 @@ type Document struct {
 
 	Scheme *AuthScheme
 	Policy *AuthPolicy
-	App    *App
+	App    *DeclaredApp
 	Secret *Secret
 
 	Err error // an Errors
@@ -116,7 +116,7 @@ func NewDocument(o Object) Document {
 	case *AuthPolicy:
 		doc.Kind, doc.Policy = KindAuthPolicy, o
 	case *App:
-		doc.Kind, doc.App = KindApp, o
+		doc.Kind, doc.App = KindApp, &DeclaredApp{app: o}
 	case *Secret:
 		doc.Kind, doc.Secret = KindSecret, o
 	}
@@ -153,8 +153,8 @@ func decode(o Origin, root *yaml.Node) Document {
 		doc.Policy = new(AuthPolicy)
 		target = doc.Policy
 	case KindApp:
-		doc.App = new(App)
-		target = doc.App
+		doc.App = &DeclaredApp{app: new(App), text: o.text}
+		target = doc.App.app
 	case KindSecret:
 		doc.Secret = new(Secret)
 		target = doc.Secret

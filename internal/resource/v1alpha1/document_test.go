@@ -35,7 +35,7 @@ func TestDocumentsKeepTheirOrder(t *testing.T) {
 		if d.Err != nil {
 			t.Fatal(d.Err)
 		}
-		if want := fmt.Sprintf("app-%06d", i); d.Name != want || d.App.Name != want {
+		if want := fmt.Sprintf("app-%06d", i); d.Name != want || d.App.Read().Name != want {
 			t.Fatalf("document %d is %s, want %s", i, d.Name, want)
 		}
 		if want := 2 + 12*i; d.Origin.Line != want || d.Origin.File != "apps.yaml" {
@@ -50,8 +50,8 @@ func TestOneBadDocumentLeavesTheOthersAlone(t *testing.T) {
 	if len(docs) != 3 || docs[0].Err != nil || docs[1].Err == nil || docs[2].Err != nil {
 		t.Fatalf("got %+v", docs)
 	}
-	if docs[0].App.Name != "one" || docs[2].App.Name != "two" {
-		t.Errorf("got %s and %s", docs[0].App.Name, docs[2].App.Name)
+	if docs[0].App.Read().Name != "one" || docs[2].App.Read().Name != "two" {
+		t.Errorf("got %s and %s", docs[0].App.Read().Name, docs[2].App.Read().Name)
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/postern-auth/postern/internal/resource/v1alpha1"
 )
 
@@ -26,6 +28,13 @@ func FuzzDecode(f *testing.F) {
 			if d.Err == nil {
 				if object(d) == nil || d.Name == "" || d.Namespace == "" {
 					t.Fatalf("neither an object nor an error: %+v", d)
+				}
+				if d.App != nil {
+					before := d.App.Read()
+					d.App.Release()
+					if diff := cmp.Diff(before, d.App.Read()); diff != "" {
+						t.Fatalf("reads differently after its release: %s", diff)
+					}
 				}
 				continue
 			}
