@@ -53,8 +53,10 @@ image: ## build the container image into dist/image, an OCI layout; PUSH=reposit
 	  --sbom '$(CURDIR)/dist' $(if $(PUSH),--push '$(PUSH)' --tags '$(TAGS)',--layout '$(CURDIR)/dist/image')
 
 .PHONY: lint
-lint: ## run golangci-lint and check that go.mod is tidy
+lint: ## run golangci-lint and buf, compare the admin API with the last release, check that go.mod is tidy
 	$(TOOL) golangci-lint run ./...
+	proto/buf.sh lint
+	proto/buf.sh breaking
 	$(GO) mod tidy -diff
 
 .PHONY: vulncheck

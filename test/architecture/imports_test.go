@@ -56,6 +56,8 @@ var fences = map[string][]string{
 	"github.com/prometheus":                  {"internal/telemetry", "test/"},
 	"github.com/spf13/cobra":                 {"internal/cli"},
 	"github.com/fsnotify/fsnotify":           {"internal/source"},
+	"connectrpc.com":                         {"internal/admin", "internal/cli", "proto/"},
+	"buf.build":                              {"internal/admin", "proto/"},
 	"k8s.io":                                 {"internal/resource/v1alpha1", "internal/policy", "internal/keystore/declared", "internal/authn/", "internal/server", "internal/cli", "internal/kube", "internal/kube/", "internal/keystore/kube", "test/"},
 	"k8s.io/client-go":                       {"internal/kube", "internal/kube/", "internal/keystore/kube", "test/"},
 	"sigs.k8s.io/controller-runtime":         {"internal/kube", "internal/kube/", "test/"},
@@ -156,7 +158,7 @@ func goFiles(t *testing.T) []file {
 	t.Helper()
 	var files []file
 	for _, path := range tracked(t) {
-		if !strings.HasSuffix(path, ".go") || strings.HasPrefix(filepath.Base(path), "zz_generated") {
+		if !strings.HasSuffix(path, ".go") || generated(path) {
 			continue
 		}
 		src, err := os.ReadFile(filepath.Join(root, path))
@@ -190,6 +192,11 @@ func goFiles(t *testing.T) []file {
 		t.Fatal("no Go file found")
 	}
 	return files
+}
+
+func generated(path string) bool {
+	return strings.HasPrefix(filepath.Base(path), "zz_generated") ||
+		strings.HasSuffix(path, ".pb.go") || strings.HasSuffix(path, ".connect.go")
 }
 
 const root = "../.."
