@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/postern-auth/postern/internal/kube/attach"
 	"github.com/postern-auth/postern/internal/resource/v1alpha1"
 	"github.com/postern-auth/postern/internal/source"
 )
@@ -130,10 +131,11 @@ func keyOf(kind string, o client.Object) source.Key {
 }
 
 // same reports whether two versions of an object differ at most in what nobody decides by. What has a status counts its
-// generations; the others are compared.
+// generations, and little of the status is looked at; the others are compared.
 func same(a, b client.Object) bool {
 	if a.GetUID() != b.GetUID() || a.GetGeneration() != b.GetGeneration() ||
-		!maps.Equal(a.GetLabels(), b.GetLabels()) || !maps.Equal(a.GetAnnotations(), b.GetAnnotations()) {
+		!maps.Equal(a.GetLabels(), b.GetLabels()) || !maps.Equal(a.GetAnnotations(), b.GetAnnotations()) ||
+		!attach.SameVerdicts(a, b) {
 		return false
 	}
 	x, isSecret := a.(*corev1.Secret)

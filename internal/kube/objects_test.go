@@ -139,6 +139,44 @@ func TestInput(t *testing.T) {
 	step("no policy", true, 0, 0)
 }
 
+// TestVerdictsAttachAnew: of the status of a Gateway or a route only what it refuses or accepts matters.
+func TestVerdictsAttachAnew(t *testing.T) {
+	o := newTold()
+	http := &gatewayv1.HTTPRoute{ObjectMeta: named("r", 1)}
+	grpc := &gatewayv1.GRPCRoute{ObjectMeta: named("r", 1)}
+	gateway := &gatewayv1.Gateway{ObjectMeta: named("g", 1), Spec: gatewayv1.GatewaySpec{Listeners: []gatewayv1.Listener{{Name: "l"}}}}
+	for kind, object := range map[string]client.Object{v1alpha1.KindHTTPRoute: http, v1alpha1.KindGRPCRoute: grpc, v1alpha1.KindGateway: gateway} {
+		o.put(kind, nil, object)
+	}
+	conditions := func(kind string, status metav1.ConditionStatus) []metav1.Condition {
+		return []metav1.Condition{{Type: kind, Status: status}}
+	}
+	for _, c := range []struct {
+		kind   string
+		status metav1.ConditionStatus
+		want   bool
+	}{
+		{"Accepted", metav1.ConditionFalse, true}, {"Accepted", metav1.ConditionFalse, false}, {"ResolvedRefs", metav1.ConditionFalse, true},
+		{"ResolvedRefs", metav1.ConditionTrue, false},
+	} {
+		o.layOut()
+		parents := gatewayv1.RouteStatus{Parents: []gatewayv1.RouteParentStatus{{ParentRef: gatewayv1.ParentReference{Name: "g"}, Conditions: conditions(c.kind, c.status)}}}
+		nextHTTP, nextGRPC, nextGateway := http.DeepCopy(), grpc.DeepCopy(), gateway.DeepCopy()
+		nextHTTP.Status.RouteStatus, nextGRPC.Status.RouteStatus = parents, parents
+		nextGateway.Status.Listeners = []gatewayv1.ListenerStatus{{Name: "l", Conditions: conditions(c.kind, c.status)}}
+		for _, one := range []struct {
+			kind        string
+			before, now client.Object
+		}{{v1alpha1.KindHTTPRoute, http, nextHTTP}, {v1alpha1.KindGRPCRoute, grpc, nextGRPC}, {v1alpha1.KindGateway, gateway, nextGateway}} {
+			o.put(one.kind, one.before, one.now)
+			if got := o.layOut().input != nil; got != c.want {
+				t.Errorf("%s with %s=%s: attached anew: %v", one.kind, c.kind, c.status, got)
+			}
+		}
+		http, grpc, gateway = nextHTTP, nextGRPC, nextGateway
+	}
+}
+
 // TestTrim: nothing enters the cache that nobody reads, least of all a key.
 func TestTrim(t *testing.T) {
 	s := &Source{options: Options{Hasher: keystore.NewHasher()}}

@@ -56,5 +56,9 @@ func trimGateway(g *gatewayv1.Gateway) {
 		l := &g.Spec.Listeners[i]
 		*l = gatewayv1.Listener{Name: l.Name, Hostname: l.Hostname, Port: l.Port, Protocol: l.Protocol, AllowedRoutes: l.AllowedRoutes}
 	}
-	g.Status = gatewayv1.GatewayStatus{Conditions: g.Status.Conditions}
+	g.Status = gatewayv1.GatewayStatus{Conditions: g.Status.Conditions, Listeners: g.Status.Listeners}
+	for i := range g.Status.Listeners {
+		l := &g.Status.Listeners[i]
+		*l = gatewayv1.ListenerStatus{Name: l.Name, Conditions: l.Conditions}
+	}
 }

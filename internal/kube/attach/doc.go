@@ -22,11 +22,12 @@
 // namespace. A target that is not there or not granted is as good as not named.
 //
 // A route counts on those listeners that it names in parentRefs and that allow it by namespace, kind and hostname, as
-// its spec and the Gateway's say. Routes of a Service (GAMMA) or a ListenerSet are not attached to anything here, nor are
-// those that only useDefaultGateways brings to a Gateway: no policy holds for them. A request to one is refused, unless
-// another route or a policy with hosts covers the same host and path; let Envoy name the route there.
+// its spec and the Gateway's say. What statuses add is doubt, see listeners.serving: a route that was refused, or that is
+// accepted on a ListenerSet, on a Gateway that is not known, or by useDefaultGateways, is on listeners of its own, and so
+// never decides alone where others are. Routes of a Service (GAMMA) are not attached to anything.
 //
 // What is not known is refused as well. A match of a form that this package does not know, or with an expression that
 // RE2 does not take, becomes a Route of its own, wider than the match, with Denied. And since a request does not tell
-// which listener it came through, Routes name theirs, so that whoever matches can refuse where listeners do not agree.
+// which listener it came through, Routes name those of Envoy that they are on, so that whoever matches can refuse where
+// these do not agree.
 package attach

@@ -24,6 +24,7 @@ type listener struct {
 	name    string
 	port    gatewayv1.PortNumber
 	host    string   // pattern
+	id      string   // "namespace/gateway:port/listener"
 	envoy   string   // the listener of Envoy that it is, or is a part of; see v1alpha1.Route
 	alone   bool     // no other is a part of that
 	narrows []string // patterns below host that other listeners on the port are for
@@ -38,8 +39,10 @@ func newListeners(in *Input) *listeners {
 	l := &listeners{of: make(map[object][]*listener, len(in.Gateways)), namespaces: in.Namespaces}
 	for _, g := range in.Gateways {
 		key := object{v1alpha1.KindGateway, g.Namespace, g.Name}
+		l.of[key] = nil // known, if without a listener
 		for i := range g.Spec.Listeners {
 			if one := newListener(key, &g.Spec.Listeners[i]); one != nil {
+				one.alone = one.alone || isRefused(&g.Status, g.Spec.Listeners[i].Name)
 				l.of[key] = append(l.of[key], one)
 			}
 		}
@@ -52,7 +55,7 @@ func newListeners(in *Input) *listeners {
 func newListener(gateway object, spec *gatewayv1.Listener) *listener {
 	l := &listener{
 		gateway: gateway, name: string(spec.Name), port: spec.Port, host: everyHost,
-		envoy: fmt.Sprintf("%s/%s:%d/%s", gateway.namespace, gateway.name, spec.Port, spec.Name),
+		id:    fmt.Sprintf("%s/%s:%d/%s", gateway.namespace, gateway.name, spec.Port, spec.Name),
 		alone: spec.Protocol != gatewayv1.HTTPProtocolType,
 		kinds: routeKinds(spec), from: gatewayv1.NamespacesFromSame,
 	}
@@ -120,7 +123,7 @@ func relate(list []*listener) {
 				l.narrows = append(l.narrows, other.host)
 			}
 		}
-		if !l.alone {
+		if l.envoy = l.id; !l.alone {
 			l.envoy = fmt.Sprintf("%s/%s:%d", l.gateway.namespace, l.gateway.name, l.port)
 		}
 	}
@@ -129,31 +132,39 @@ func relate(list []*listener) {
 // place is a listener that serves a route, and the route's hosts there.
 type place struct {
 	listener *listener
-	envoy    string
+	envoy    string // what v1alpha1.Route has of it
 	hosts    []string
+	doubted  bool // it may be that the route is not served there
 }
 
 // serving returns the listeners that serve the route, sorted, with its hosts on each.
 //
-// They are worked out from what the objects ask for, not from their statuses. A status is written later than what it
-// is about, by whoever runs the Gateway: while it lags, a route that Envoy serves already would be taken for one that
-// it does not. The price: a route that its Gateway refused for a reason not seen here still counts, and where Envoy does
-// not name the route it can win over the one that Envoy uses. hostGrants keep others' routes off a host.
+// They are worked out from what the objects ask for. A status is written later than what it is about: while it lags, a
+// route that Envoy serves already would be taken for one that it does not. What a status adds is doubt. A route that was
+// refused counts as on a listener of its own, so that it hides no other and, if Envoy serves it all the same, no other
+// decides for it; and so does one that only its status brings to a Gateway.
+//
+// What is known of some listeners is no more than that a controller accepted the route there: those of a ListenerSet, and
+// of a Gateway in a namespace that is not watched. They may serve all of its hosts. Without that status the route does
+// not count: else the name of something that nobody runs, in a route for every host, would have every request refused.
 func (l *listeners) serving(r *route) []place {
 	var places []place
 	seen := make(map[*listener]bool, len(r.parents))
 	for i := range r.parents {
 		p := &r.parents[i]
-		if valueOr(p.Group, v1alpha1.GatewayGroup) != v1alpha1.GatewayGroup || valueOr(p.Kind, v1alpha1.KindGateway) != v1alpha1.KindGateway {
-			continue // a Service, of which no Envoy asks
-		}
-		namespace := string(valueOr(p.Namespace, gatewayv1.Namespace(r.namespace)))
-		for _, one := range l.of[object{v1alpha1.KindGateway, namespace, string(p.Name)}] {
-			if seen[one] || !one.isNamed(p) || !one.allows(r.object, l.namespaces[r.namespace]) {
-				continue
+		list, known := l.of[p.object]
+		switch {
+		case !p.isGateway(), p.unnamed && !p.accepted:
+		case known && p.group == v1alpha1.GatewayGroup:
+			for _, one := range list {
+				if !seen[one] && one.isNamed(p) && one.allows(r.object, l.namespaces[r.namespace]) {
+					seen[one] = true
+					places = append(places, one.places(r, p.refused || p.unnamed)...)
+				}
 			}
-			seen[one] = true
-			places = append(places, one.places(r)...)
+		case p.accepted:
+			unseen := &listener{gateway: p.object, name: p.section, id: p.String() + "/" + p.section, host: everyHost}
+			places = append(places, unseen.places(r, true)...)
 		}
 	}
 	slices.SortFunc(places, func(a, b place) int { return strings.Compare(a.envoy, b.envoy) })
@@ -163,28 +174,29 @@ func (l *listeners) serving(r *route) []place {
 // places returns where the listener serves the route. Hosts that another listener on the port is for belong to that one
 // alone (Listener Isolation of GatewaySpec.Listeners), but gateways differ in whether they keep to it: Istio does not,
 // Envoy Gateway does where the names are equal. So they are in a place of their own, which has a say beside both.
-func (l *listener) places(r *route) (places []place) {
+func (l *listener) places(r *route, doubted bool) (places []place) {
 	var own, foreign []string
 	for _, h := range hostsOn(l.host, r.hosts) {
-		if slices.ContainsFunc(l.narrows, func(other string) bool { return covers(other, h) }) {
+		if !doubted && slices.ContainsFunc(l.narrows, func(other string) bool { return covers(other, h) }) {
 			foreign = append(foreign, h)
 		} else {
 			own = append(own, h)
 		}
 	}
-	if len(own) > 0 {
-		places = append(places, place{l, l.envoy, own})
+	if len(own) > 0 && doubted {
+		places = append(places, place{l, l.id + " for " + r.String(), own, true})
+	} else if len(own) > 0 {
+		places = append(places, place{l, l.envoy, own, false})
 	}
 	if len(foreign) > 0 {
-		places = append(places, place{l, fmt.Sprintf("%s/%s:%d/%s/foreign", l.gateway.namespace, l.gateway.name, l.port, l.name), foreign})
+		places = append(places, place{l, l.id + "/foreign", foreign, false})
 	}
 	return places
 }
 
 // isNamed reports whether the parentRef, which names the Gateway, means this listener of it.
-func (l *listener) isNamed(p *gatewayv1.ParentReference) bool {
-	section := string(valueOr(p.SectionName, ""))
-	return (section == "" || section == l.name) && (p.Port == nil || *p.Port == l.port)
+func (l *listener) isNamed(p *parent) bool {
+	return (p.section == "" || p.section == l.name) && (p.port == 0 || p.port == l.port)
 }
 
 // isolate leaves each host of a route, on what is one listener of Envoy, to that listener of the Gateway whose hostname
@@ -200,7 +212,7 @@ func isolate(places []place) []place {
 	}
 	best := make(map[spot]string)
 	for _, p := range places {
-		if p.listener.alone {
+		if p.listener.alone || p.doubted {
 			continue
 		}
 		for _, h := range p.hosts {
@@ -211,9 +223,9 @@ func isolate(places []place) []place {
 		}
 	}
 	for i := range places {
-		l := places[i].listener
-		places[i].hosts = slices.DeleteFunc(places[i].hosts, func(h string) bool {
-			return !l.alone && best[spot{l.gateway, l.port, h}] != l.host
+		p := &places[i]
+		p.hosts = slices.DeleteFunc(p.hosts, func(h string) bool {
+			return !p.listener.alone && !p.doubted && best[spot{p.listener.gateway, p.listener.port, h}] != p.listener.host
 		})
 	}
 	return slices.DeleteFunc(places, func(p place) bool { return len(p.hosts) == 0 })

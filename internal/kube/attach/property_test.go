@@ -37,7 +37,7 @@ func cluster(t *rapid.T) Input {
 	}
 	for _, m := range metas(t, "grpcRoute") {
 		spec := gatewayv1.GRPCRouteSpec{CommonRouteSpec: parents(t), Rules: []gatewayv1.GRPCRouteRule{{}, {Name: new(gatewayv1.SectionName("y"))}}}
-		in.GRPCRoutes = append(in.GRPCRoutes, &gatewayv1.GRPCRoute{ObjectMeta: m, Spec: spec})
+		in.GRPCRoutes = append(in.GRPCRoutes, &gatewayv1.GRPCRoute{ObjectMeta: m, Spec: spec, Status: gatewayv1.GRPCRouteStatus{RouteStatus: refusals(t, spec.CommonRouteSpec)}})
 	}
 	for _, m := range metas(t, "policy") {
 		p := &v1alpha1.AuthPolicy{ObjectMeta: m}
@@ -102,8 +102,19 @@ func parents(t *rapid.T) gatewayv1.CommonRouteSpec {
 	return gatewayv1.CommonRouteSpec{ParentRefs: refs}
 }
 
+// refusals draws a status that refuses the route for some of its parentRefs.
+func refusals(t *rapid.T, spec gatewayv1.CommonRouteSpec) (status gatewayv1.RouteStatus) {
+	for _, ref := range spec.ParentRefs {
+		if rapid.IntRange(0, 3).Draw(t, "refused") == 0 {
+			status.Parents = append(status.Parents, gatewayv1.RouteParentStatus{ParentRef: ref, Conditions: []metav1.Condition{{Type: "Accepted", Status: "False"}}})
+		}
+	}
+	return status
+}
+
 func httpRoute(t *rapid.T, m metav1.ObjectMeta) *gatewayv1.HTTPRoute {
 	r := &gatewayv1.HTTPRoute{ObjectMeta: m, Spec: gatewayv1.HTTPRouteSpec{CommonRouteSpec: parents(t)}}
+	r.Status.RouteStatus = refusals(t, r.Spec.CommonRouteSpec)
 	for range rapid.IntRange(0, 2).Draw(t, "hostnames") {
 		if h := someHosts.Draw(t, "hostname"); h != "" {
 			r.Spec.Hostnames = append(r.Spec.Hostnames, h)
@@ -166,26 +177,29 @@ func listenerFor(in *Input, r *v1alpha1.Route, namespace, gateway, port, host st
 	return best
 }
 
-// takes reports whether the listener allows the route's namespace and the route names the listener.
+// takes reports whether the listener allows the route's namespace, and the first parentRef of the route that names the
+// listener was not refused.
 func takes(in *Input, r *v1alpha1.Route, g *gatewayv1.Gateway, l *gatewayv1.Listener) bool {
 	from := *l.AllowedRoutes.Namespaces.From
 	if from == "Same" && r.Namespace != g.Namespace || from == "Selector" && r.Namespace != "shop" {
 		return false
 	}
 	var refs []gatewayv1.ParentReference
+	var status []gatewayv1.RouteParentStatus
 	for _, x := range in.HTTPRoutes {
 		if r.Kind == v1alpha1.KindHTTPRoute && x.Namespace == r.Namespace && x.Name == r.Name {
-			refs = x.Spec.ParentRefs
+			refs, status = x.Spec.ParentRefs, x.Status.Parents
 		}
 	}
 	for _, x := range in.GRPCRoutes {
 		if r.Kind == v1alpha1.KindGRPCRoute && x.Namespace == r.Namespace && x.Name == r.Name {
-			refs = x.Spec.ParentRefs
+			refs, status = x.Spec.ParentRefs, x.Status.Parents
 		}
 	}
-	return slices.ContainsFunc(refs, func(p gatewayv1.ParentReference) bool {
+	at := slices.IndexFunc(refs, func(p gatewayv1.ParentReference) bool {
 		return string(*p.Namespace) == g.Namespace && string(p.Name) == g.Name && (*p.SectionName == "" || *p.SectionName == l.Name)
 	})
+	return at >= 0 && !slices.ContainsFunc(status, func(s gatewayv1.RouteParentStatus) bool { return gocmp.Equal(s.ParentRef, refs[at]) })
 }
 
 // expected returns the policy for a rule on what Envoy has as one listener: "namespace/gateway:port", or one of the
@@ -197,6 +211,7 @@ func expected(in *Input, r *v1alpha1.Route, at, host string) string {
 		name  string
 	}
 	var all []candidate
+	at, _, _ = strings.Cut(at, " for ")
 	parts := strings.Split(at, "/")
 	namespace := parts[0]
 	gateway, port, _ := strings.Cut(parts[1], ":")

@@ -12,7 +12,7 @@ import (
 type route struct {
 	object
 	created time.Time
-	parents []gatewayv1.ParentReference
+	parents []parent
 	hosts   []string // patterns
 	rules   []rule
 }
@@ -31,7 +31,7 @@ func newHTTPRoute(r *gatewayv1.HTTPRoute) *route {
 	out := &route{
 		object:  object{v1alpha1.KindHTTPRoute, r.Namespace, r.Name},
 		created: r.CreationTimestamp.Time,
-		parents: r.Spec.ParentRefs,
+		parents: readParents(r.Spec.ParentRefs, r.Status.Parents, r.Namespace),
 		hosts:   routeHosts(r.Spec.Hostnames),
 	}
 	for i := range r.Spec.Rules {
@@ -55,7 +55,7 @@ func newGRPCRoute(r *gatewayv1.GRPCRoute) *route {
 	out := &route{
 		object:  object{v1alpha1.KindGRPCRoute, r.Namespace, r.Name},
 		created: r.CreationTimestamp.Time,
-		parents: r.Spec.ParentRefs,
+		parents: readParents(r.Spec.ParentRefs, r.Status.Parents, r.Namespace),
 		hosts:   routeHosts(r.Spec.Hostnames),
 	}
 	for i := range r.Spec.Rules {
