@@ -609,8 +609,10 @@ func (x *IssueKeyRequest) GetRequestId() string {
 type IssueKeyResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Key   *Key                   `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
-	// The API key or HMAC secret. Empty for public keys, and when the request was answered before: then rotate the key.
-	Secret        string `protobuf:"bytes,2,opt,name=secret,proto3" json:"secret,omitempty"`
+	// The API key, or an HMAC secret in standard base64. Empty for public keys, and when the request was answered before.
+	Secret string `protobuf:"bytes,2,opt,name=secret,proto3" json:"secret,omitempty"`
+	// For people: why a secret is not there that should be, and how to get another.
+	Notice        string `protobuf:"bytes,3,opt,name=notice,proto3" json:"notice,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -655,6 +657,13 @@ func (x *IssueKeyResponse) GetKey() *Key {
 func (x *IssueKeyResponse) GetSecret() string {
 	if x != nil {
 		return x.Secret
+	}
+	return ""
+}
+
+func (x *IssueKeyResponse) GetNotice() string {
+	if x != nil {
+		return x.Notice
 	}
 	return ""
 }
@@ -1351,7 +1360,9 @@ type RotateKeyResponse struct {
 	// As in IssueKeyResponse.
 	Secret string `protobuf:"bytes,2,opt,name=secret,proto3" json:"secret,omitempty"`
 	// The old key, with the time at which it ends.
-	Predecessor   *Key `protobuf:"bytes,3,opt,name=predecessor,proto3" json:"predecessor,omitempty"`
+	Predecessor *Key `protobuf:"bytes,3,opt,name=predecessor,proto3" json:"predecessor,omitempty"`
+	// As in IssueKeyResponse.
+	Notice        string `protobuf:"bytes,4,opt,name=notice,proto3" json:"notice,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1405,6 +1416,13 @@ func (x *RotateKeyResponse) GetPredecessor() *Key {
 		return x.Predecessor
 	}
 	return nil
+}
+
+func (x *RotateKeyResponse) GetNotice() string {
+	if x != nil {
+		return x.Notice
+	}
+	return ""
 }
 
 type RevokeKeyRequest struct {
@@ -1700,10 +1718,11 @@ const file_postern_admin_v1_keys_proto_rawDesc = "" +
 	"\n" +
 	"public_key\x18\x10 \x01(\tB\b\xbaH\x05r\x03\x18\x80@R\tpublicKey\x12*\n" +
 	"\n" +
-	"request_id\x18\x11 \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\xb0\x01\x01R\trequestId\"S\n" +
+	"request_id\x18\x11 \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\xb0\x01\x01R\trequestId\"k\n" +
 	"\x10IssueKeyResponse\x12'\n" +
 	"\x03key\x18\x01 \x01(\v2\x15.postern.admin.v1.KeyR\x03key\x12\x16\n" +
-	"\x06secret\x18\x02 \x01(\tR\x06secret\"\xd6\x02\n" +
+	"\x06secret\x18\x02 \x01(\tR\x06secret\x12\x16\n" +
+	"\x06notice\x18\x03 \x01(\tR\x06notice\"\xd6\x02\n" +
 	"\vImportedKey\x12?\n" +
 	"\x04name\x18\x01 \x01(\tB+\xbaH(r&2$^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$R\x04name\x12 \n" +
 	"\x06digest\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x8d\x01R\x06digest\x12*\n" +
@@ -1764,11 +1783,12 @@ const file_postern_admin_v1_keys_proto_rawDesc = "" +
 	"\x04etag\x18\t \x01(\tR\x04etag\x12*\n" +
 	"\n" +
 	"request_id\x18\n" +
-	" \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\xb0\x01\x01R\trequestId\"\x8d\x01\n" +
+	" \x01(\tB\v\xbaH\b\xd8\x01\x01r\x03\xb0\x01\x01R\trequestId\"\xa5\x01\n" +
 	"\x11RotateKeyResponse\x12'\n" +
 	"\x03key\x18\x01 \x01(\v2\x15.postern.admin.v1.KeyR\x03key\x12\x16\n" +
 	"\x06secret\x18\x02 \x01(\tR\x06secret\x127\n" +
-	"\vpredecessor\x18\x03 \x01(\v2\x15.postern.admin.v1.KeyR\vpredecessor\"\xbf\x01\n" +
+	"\vpredecessor\x18\x03 \x01(\v2\x15.postern.admin.v1.KeyR\vpredecessor\x12\x16\n" +
+	"\x06notice\x18\x04 \x01(\tR\x06notice\"\xbf\x01\n" +
 	"\x10RevokeKeyRequest\x12%\n" +
 	"\tnamespace\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\tnamespace\x12\x19\n" +
 	"\x03app\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x03app\x12\x1b\n" +

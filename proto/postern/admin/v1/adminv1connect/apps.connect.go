@@ -53,15 +53,15 @@ const (
 // AppServiceClient is a client for the postern.admin.v1.AppService service.
 type AppServiceClient interface {
 	// CreateApp makes an App. ALREADY_EXISTS if there is one of this name, in the database or among the resources.
-	CreateApp(context.Context, *connect.Request[v1.CreateAppRequest]) (*connect.Response[v1.CreateAppResponse], error)
+	CreateApp(context.Context, *v1.CreateAppRequest) (*v1.CreateAppResponse, error)
 	// GetApp returns an App. NOT_FOUND if there is none.
-	GetApp(context.Context, *connect.Request[v1.GetAppRequest]) (*connect.Response[v1.GetAppResponse], error)
+	GetApp(context.Context, *v1.GetAppRequest) (*v1.GetAppResponse, error)
 	// ListApps returns the Apps of a namespace, or of all that the caller may see, by namespace and name.
-	ListApps(context.Context, *connect.Request[v1.ListAppsRequest]) (*connect.Response[v1.ListAppsResponse], error)
+	ListApps(context.Context, *v1.ListAppsRequest) (*v1.ListAppsResponse, error)
 	// UpdateApp changes the fields that the mask names. ABORTED if the etag is not the current one.
-	UpdateApp(context.Context, *connect.Request[v1.UpdateAppRequest]) (*connect.Response[v1.UpdateAppResponse], error)
+	UpdateApp(context.Context, *v1.UpdateAppRequest) (*v1.UpdateAppResponse, error)
 	// DeleteApp deletes an App for good. FAILED_PRECONDITION if it still has keys, unless force.
-	DeleteApp(context.Context, *connect.Request[v1.DeleteAppRequest]) (*connect.Response[v1.DeleteAppResponse], error)
+	DeleteApp(context.Context, *v1.DeleteAppRequest) (*v1.DeleteAppResponse, error)
 }
 
 // NewAppServiceClient constructs a client for the postern.admin.v1.AppService service. By default,
@@ -120,42 +120,62 @@ type appServiceClient struct {
 }
 
 // CreateApp calls postern.admin.v1.AppService.CreateApp.
-func (c *appServiceClient) CreateApp(ctx context.Context, req *connect.Request[v1.CreateAppRequest]) (*connect.Response[v1.CreateAppResponse], error) {
-	return c.createApp.CallUnary(ctx, req)
+func (c *appServiceClient) CreateApp(ctx context.Context, req *v1.CreateAppRequest) (*v1.CreateAppResponse, error) {
+	response, err := c.createApp.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
 }
 
 // GetApp calls postern.admin.v1.AppService.GetApp.
-func (c *appServiceClient) GetApp(ctx context.Context, req *connect.Request[v1.GetAppRequest]) (*connect.Response[v1.GetAppResponse], error) {
-	return c.getApp.CallUnary(ctx, req)
+func (c *appServiceClient) GetApp(ctx context.Context, req *v1.GetAppRequest) (*v1.GetAppResponse, error) {
+	response, err := c.getApp.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
 }
 
 // ListApps calls postern.admin.v1.AppService.ListApps.
-func (c *appServiceClient) ListApps(ctx context.Context, req *connect.Request[v1.ListAppsRequest]) (*connect.Response[v1.ListAppsResponse], error) {
-	return c.listApps.CallUnary(ctx, req)
+func (c *appServiceClient) ListApps(ctx context.Context, req *v1.ListAppsRequest) (*v1.ListAppsResponse, error) {
+	response, err := c.listApps.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
 }
 
 // UpdateApp calls postern.admin.v1.AppService.UpdateApp.
-func (c *appServiceClient) UpdateApp(ctx context.Context, req *connect.Request[v1.UpdateAppRequest]) (*connect.Response[v1.UpdateAppResponse], error) {
-	return c.updateApp.CallUnary(ctx, req)
+func (c *appServiceClient) UpdateApp(ctx context.Context, req *v1.UpdateAppRequest) (*v1.UpdateAppResponse, error) {
+	response, err := c.updateApp.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
 }
 
 // DeleteApp calls postern.admin.v1.AppService.DeleteApp.
-func (c *appServiceClient) DeleteApp(ctx context.Context, req *connect.Request[v1.DeleteAppRequest]) (*connect.Response[v1.DeleteAppResponse], error) {
-	return c.deleteApp.CallUnary(ctx, req)
+func (c *appServiceClient) DeleteApp(ctx context.Context, req *v1.DeleteAppRequest) (*v1.DeleteAppResponse, error) {
+	response, err := c.deleteApp.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
 }
 
 // AppServiceHandler is an implementation of the postern.admin.v1.AppService service.
 type AppServiceHandler interface {
 	// CreateApp makes an App. ALREADY_EXISTS if there is one of this name, in the database or among the resources.
-	CreateApp(context.Context, *connect.Request[v1.CreateAppRequest]) (*connect.Response[v1.CreateAppResponse], error)
+	CreateApp(context.Context, *v1.CreateAppRequest) (*v1.CreateAppResponse, error)
 	// GetApp returns an App. NOT_FOUND if there is none.
-	GetApp(context.Context, *connect.Request[v1.GetAppRequest]) (*connect.Response[v1.GetAppResponse], error)
+	GetApp(context.Context, *v1.GetAppRequest) (*v1.GetAppResponse, error)
 	// ListApps returns the Apps of a namespace, or of all that the caller may see, by namespace and name.
-	ListApps(context.Context, *connect.Request[v1.ListAppsRequest]) (*connect.Response[v1.ListAppsResponse], error)
+	ListApps(context.Context, *v1.ListAppsRequest) (*v1.ListAppsResponse, error)
 	// UpdateApp changes the fields that the mask names. ABORTED if the etag is not the current one.
-	UpdateApp(context.Context, *connect.Request[v1.UpdateAppRequest]) (*connect.Response[v1.UpdateAppResponse], error)
+	UpdateApp(context.Context, *v1.UpdateAppRequest) (*v1.UpdateAppResponse, error)
 	// DeleteApp deletes an App for good. FAILED_PRECONDITION if it still has keys, unless force.
-	DeleteApp(context.Context, *connect.Request[v1.DeleteAppRequest]) (*connect.Response[v1.DeleteAppResponse], error)
+	DeleteApp(context.Context, *v1.DeleteAppRequest) (*v1.DeleteAppResponse, error)
 }
 
 // NewAppServiceHandler builds an HTTP handler from the service implementation. It returns the path
@@ -165,33 +185,33 @@ type AppServiceHandler interface {
 // and JSON codecs. They also support gzip compression.
 func NewAppServiceHandler(svc AppServiceHandler, opts ...connect.HandlerOption) (string, http.Handler) {
 	appServiceMethods := v1.File_postern_admin_v1_apps_proto.Services().ByName("AppService").Methods()
-	appServiceCreateAppHandler := connect.NewUnaryHandler(
+	appServiceCreateAppHandler := connect.NewUnaryHandlerSimple(
 		AppServiceCreateAppProcedure,
 		svc.CreateApp,
 		connect.WithSchema(appServiceMethods.ByName("CreateApp")),
 		connect.WithHandlerOptions(opts...),
 	)
-	appServiceGetAppHandler := connect.NewUnaryHandler(
+	appServiceGetAppHandler := connect.NewUnaryHandlerSimple(
 		AppServiceGetAppProcedure,
 		svc.GetApp,
 		connect.WithSchema(appServiceMethods.ByName("GetApp")),
 		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
-	appServiceListAppsHandler := connect.NewUnaryHandler(
+	appServiceListAppsHandler := connect.NewUnaryHandlerSimple(
 		AppServiceListAppsProcedure,
 		svc.ListApps,
 		connect.WithSchema(appServiceMethods.ByName("ListApps")),
 		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
-	appServiceUpdateAppHandler := connect.NewUnaryHandler(
+	appServiceUpdateAppHandler := connect.NewUnaryHandlerSimple(
 		AppServiceUpdateAppProcedure,
 		svc.UpdateApp,
 		connect.WithSchema(appServiceMethods.ByName("UpdateApp")),
 		connect.WithHandlerOptions(opts...),
 	)
-	appServiceDeleteAppHandler := connect.NewUnaryHandler(
+	appServiceDeleteAppHandler := connect.NewUnaryHandlerSimple(
 		AppServiceDeleteAppProcedure,
 		svc.DeleteApp,
 		connect.WithSchema(appServiceMethods.ByName("DeleteApp")),
@@ -218,22 +238,22 @@ func NewAppServiceHandler(svc AppServiceHandler, opts ...connect.HandlerOption) 
 // UnimplementedAppServiceHandler returns CodeUnimplemented from all methods.
 type UnimplementedAppServiceHandler struct{}
 
-func (UnimplementedAppServiceHandler) CreateApp(context.Context, *connect.Request[v1.CreateAppRequest]) (*connect.Response[v1.CreateAppResponse], error) {
+func (UnimplementedAppServiceHandler) CreateApp(context.Context, *v1.CreateAppRequest) (*v1.CreateAppResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("postern.admin.v1.AppService.CreateApp is not implemented"))
 }
 
-func (UnimplementedAppServiceHandler) GetApp(context.Context, *connect.Request[v1.GetAppRequest]) (*connect.Response[v1.GetAppResponse], error) {
+func (UnimplementedAppServiceHandler) GetApp(context.Context, *v1.GetAppRequest) (*v1.GetAppResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("postern.admin.v1.AppService.GetApp is not implemented"))
 }
 
-func (UnimplementedAppServiceHandler) ListApps(context.Context, *connect.Request[v1.ListAppsRequest]) (*connect.Response[v1.ListAppsResponse], error) {
+func (UnimplementedAppServiceHandler) ListApps(context.Context, *v1.ListAppsRequest) (*v1.ListAppsResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("postern.admin.v1.AppService.ListApps is not implemented"))
 }
 
-func (UnimplementedAppServiceHandler) UpdateApp(context.Context, *connect.Request[v1.UpdateAppRequest]) (*connect.Response[v1.UpdateAppResponse], error) {
+func (UnimplementedAppServiceHandler) UpdateApp(context.Context, *v1.UpdateAppRequest) (*v1.UpdateAppResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("postern.admin.v1.AppService.UpdateApp is not implemented"))
 }
 
-func (UnimplementedAppServiceHandler) DeleteApp(context.Context, *connect.Request[v1.DeleteAppRequest]) (*connect.Response[v1.DeleteAppResponse], error) {
+func (UnimplementedAppServiceHandler) DeleteApp(context.Context, *v1.DeleteAppRequest) (*v1.DeleteAppResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("postern.admin.v1.AppService.DeleteApp is not implemented"))
 }

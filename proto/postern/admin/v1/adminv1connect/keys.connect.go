@@ -54,20 +54,20 @@ const (
 // KeyServiceClient is a client for the postern.admin.v1.KeyService service.
 type KeyServiceClient interface {
 	// IssueKey makes a key for an App. A repeated request gets the key of the first without its text.
-	IssueKey(context.Context, *connect.Request[v1.IssueKeyRequest]) (*connect.Response[v1.IssueKeyResponse], error)
+	IssueKey(context.Context, *v1.IssueKeyRequest) (*v1.IssueKeyResponse, error)
 	// ImportKeys takes over keys that exist elsewhere, by their digests: all of them, or none.
-	ImportKeys(context.Context, *connect.Request[v1.ImportKeysRequest]) (*connect.Response[v1.ImportKeysResponse], error)
-	GetKey(context.Context, *connect.Request[v1.GetKeyRequest]) (*connect.Response[v1.GetKeyResponse], error)
+	ImportKeys(context.Context, *v1.ImportKeysRequest) (*v1.ImportKeysResponse, error)
+	GetKey(context.Context, *v1.GetKeyRequest) (*v1.GetKeyResponse, error)
 	// ListKeys returns keys by namespace, App and name.
-	ListKeys(context.Context, *connect.Request[v1.ListKeysRequest]) (*connect.Response[v1.ListKeysResponse], error)
+	ListKeys(context.Context, *v1.ListKeysRequest) (*v1.ListKeysResponse, error)
 	// UpdateKey changes the fields that the mask names.
-	UpdateKey(context.Context, *connect.Request[v1.UpdateKeyRequest]) (*connect.Response[v1.UpdateKeyResponse], error)
+	UpdateKey(context.Context, *v1.UpdateKeyRequest) (*v1.UpdateKeyResponse, error)
 	// RotateKey makes a successor with the same scopes, and lets the old key end after the overlap.
-	RotateKey(context.Context, *connect.Request[v1.RotateKeyRequest]) (*connect.Response[v1.RotateKeyResponse], error)
+	RotateKey(context.Context, *v1.RotateKeyRequest) (*v1.RotateKeyResponse, error)
 	// RevokeKey ends a key at once and for good. Its metadata stays. Revoking a revoked key changes nothing.
-	RevokeKey(context.Context, *connect.Request[v1.RevokeKeyRequest]) (*connect.Response[v1.RevokeKeyResponse], error)
+	RevokeKey(context.Context, *v1.RevokeKeyRequest) (*v1.RevokeKeyResponse, error)
 	// DeleteKey removes a key and its metadata. FAILED_PRECONDITION unless it is revoked or expired.
-	DeleteKey(context.Context, *connect.Request[v1.DeleteKeyRequest]) (*connect.Response[v1.DeleteKeyResponse], error)
+	DeleteKey(context.Context, *v1.DeleteKeyRequest) (*v1.DeleteKeyResponse, error)
 }
 
 // NewKeyServiceClient constructs a client for the postern.admin.v1.KeyService service. By default,
@@ -147,62 +147,94 @@ type keyServiceClient struct {
 }
 
 // IssueKey calls postern.admin.v1.KeyService.IssueKey.
-func (c *keyServiceClient) IssueKey(ctx context.Context, req *connect.Request[v1.IssueKeyRequest]) (*connect.Response[v1.IssueKeyResponse], error) {
-	return c.issueKey.CallUnary(ctx, req)
+func (c *keyServiceClient) IssueKey(ctx context.Context, req *v1.IssueKeyRequest) (*v1.IssueKeyResponse, error) {
+	response, err := c.issueKey.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
 }
 
 // ImportKeys calls postern.admin.v1.KeyService.ImportKeys.
-func (c *keyServiceClient) ImportKeys(ctx context.Context, req *connect.Request[v1.ImportKeysRequest]) (*connect.Response[v1.ImportKeysResponse], error) {
-	return c.importKeys.CallUnary(ctx, req)
+func (c *keyServiceClient) ImportKeys(ctx context.Context, req *v1.ImportKeysRequest) (*v1.ImportKeysResponse, error) {
+	response, err := c.importKeys.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
 }
 
 // GetKey calls postern.admin.v1.KeyService.GetKey.
-func (c *keyServiceClient) GetKey(ctx context.Context, req *connect.Request[v1.GetKeyRequest]) (*connect.Response[v1.GetKeyResponse], error) {
-	return c.getKey.CallUnary(ctx, req)
+func (c *keyServiceClient) GetKey(ctx context.Context, req *v1.GetKeyRequest) (*v1.GetKeyResponse, error) {
+	response, err := c.getKey.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
 }
 
 // ListKeys calls postern.admin.v1.KeyService.ListKeys.
-func (c *keyServiceClient) ListKeys(ctx context.Context, req *connect.Request[v1.ListKeysRequest]) (*connect.Response[v1.ListKeysResponse], error) {
-	return c.listKeys.CallUnary(ctx, req)
+func (c *keyServiceClient) ListKeys(ctx context.Context, req *v1.ListKeysRequest) (*v1.ListKeysResponse, error) {
+	response, err := c.listKeys.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
 }
 
 // UpdateKey calls postern.admin.v1.KeyService.UpdateKey.
-func (c *keyServiceClient) UpdateKey(ctx context.Context, req *connect.Request[v1.UpdateKeyRequest]) (*connect.Response[v1.UpdateKeyResponse], error) {
-	return c.updateKey.CallUnary(ctx, req)
+func (c *keyServiceClient) UpdateKey(ctx context.Context, req *v1.UpdateKeyRequest) (*v1.UpdateKeyResponse, error) {
+	response, err := c.updateKey.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
 }
 
 // RotateKey calls postern.admin.v1.KeyService.RotateKey.
-func (c *keyServiceClient) RotateKey(ctx context.Context, req *connect.Request[v1.RotateKeyRequest]) (*connect.Response[v1.RotateKeyResponse], error) {
-	return c.rotateKey.CallUnary(ctx, req)
+func (c *keyServiceClient) RotateKey(ctx context.Context, req *v1.RotateKeyRequest) (*v1.RotateKeyResponse, error) {
+	response, err := c.rotateKey.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
 }
 
 // RevokeKey calls postern.admin.v1.KeyService.RevokeKey.
-func (c *keyServiceClient) RevokeKey(ctx context.Context, req *connect.Request[v1.RevokeKeyRequest]) (*connect.Response[v1.RevokeKeyResponse], error) {
-	return c.revokeKey.CallUnary(ctx, req)
+func (c *keyServiceClient) RevokeKey(ctx context.Context, req *v1.RevokeKeyRequest) (*v1.RevokeKeyResponse, error) {
+	response, err := c.revokeKey.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
 }
 
 // DeleteKey calls postern.admin.v1.KeyService.DeleteKey.
-func (c *keyServiceClient) DeleteKey(ctx context.Context, req *connect.Request[v1.DeleteKeyRequest]) (*connect.Response[v1.DeleteKeyResponse], error) {
-	return c.deleteKey.CallUnary(ctx, req)
+func (c *keyServiceClient) DeleteKey(ctx context.Context, req *v1.DeleteKeyRequest) (*v1.DeleteKeyResponse, error) {
+	response, err := c.deleteKey.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
 }
 
 // KeyServiceHandler is an implementation of the postern.admin.v1.KeyService service.
 type KeyServiceHandler interface {
 	// IssueKey makes a key for an App. A repeated request gets the key of the first without its text.
-	IssueKey(context.Context, *connect.Request[v1.IssueKeyRequest]) (*connect.Response[v1.IssueKeyResponse], error)
+	IssueKey(context.Context, *v1.IssueKeyRequest) (*v1.IssueKeyResponse, error)
 	// ImportKeys takes over keys that exist elsewhere, by their digests: all of them, or none.
-	ImportKeys(context.Context, *connect.Request[v1.ImportKeysRequest]) (*connect.Response[v1.ImportKeysResponse], error)
-	GetKey(context.Context, *connect.Request[v1.GetKeyRequest]) (*connect.Response[v1.GetKeyResponse], error)
+	ImportKeys(context.Context, *v1.ImportKeysRequest) (*v1.ImportKeysResponse, error)
+	GetKey(context.Context, *v1.GetKeyRequest) (*v1.GetKeyResponse, error)
 	// ListKeys returns keys by namespace, App and name.
-	ListKeys(context.Context, *connect.Request[v1.ListKeysRequest]) (*connect.Response[v1.ListKeysResponse], error)
+	ListKeys(context.Context, *v1.ListKeysRequest) (*v1.ListKeysResponse, error)
 	// UpdateKey changes the fields that the mask names.
-	UpdateKey(context.Context, *connect.Request[v1.UpdateKeyRequest]) (*connect.Response[v1.UpdateKeyResponse], error)
+	UpdateKey(context.Context, *v1.UpdateKeyRequest) (*v1.UpdateKeyResponse, error)
 	// RotateKey makes a successor with the same scopes, and lets the old key end after the overlap.
-	RotateKey(context.Context, *connect.Request[v1.RotateKeyRequest]) (*connect.Response[v1.RotateKeyResponse], error)
+	RotateKey(context.Context, *v1.RotateKeyRequest) (*v1.RotateKeyResponse, error)
 	// RevokeKey ends a key at once and for good. Its metadata stays. Revoking a revoked key changes nothing.
-	RevokeKey(context.Context, *connect.Request[v1.RevokeKeyRequest]) (*connect.Response[v1.RevokeKeyResponse], error)
+	RevokeKey(context.Context, *v1.RevokeKeyRequest) (*v1.RevokeKeyResponse, error)
 	// DeleteKey removes a key and its metadata. FAILED_PRECONDITION unless it is revoked or expired.
-	DeleteKey(context.Context, *connect.Request[v1.DeleteKeyRequest]) (*connect.Response[v1.DeleteKeyResponse], error)
+	DeleteKey(context.Context, *v1.DeleteKeyRequest) (*v1.DeleteKeyResponse, error)
 }
 
 // NewKeyServiceHandler builds an HTTP handler from the service implementation. It returns the path
@@ -212,51 +244,51 @@ type KeyServiceHandler interface {
 // and JSON codecs. They also support gzip compression.
 func NewKeyServiceHandler(svc KeyServiceHandler, opts ...connect.HandlerOption) (string, http.Handler) {
 	keyServiceMethods := v1.File_postern_admin_v1_keys_proto.Services().ByName("KeyService").Methods()
-	keyServiceIssueKeyHandler := connect.NewUnaryHandler(
+	keyServiceIssueKeyHandler := connect.NewUnaryHandlerSimple(
 		KeyServiceIssueKeyProcedure,
 		svc.IssueKey,
 		connect.WithSchema(keyServiceMethods.ByName("IssueKey")),
 		connect.WithHandlerOptions(opts...),
 	)
-	keyServiceImportKeysHandler := connect.NewUnaryHandler(
+	keyServiceImportKeysHandler := connect.NewUnaryHandlerSimple(
 		KeyServiceImportKeysProcedure,
 		svc.ImportKeys,
 		connect.WithSchema(keyServiceMethods.ByName("ImportKeys")),
 		connect.WithHandlerOptions(opts...),
 	)
-	keyServiceGetKeyHandler := connect.NewUnaryHandler(
+	keyServiceGetKeyHandler := connect.NewUnaryHandlerSimple(
 		KeyServiceGetKeyProcedure,
 		svc.GetKey,
 		connect.WithSchema(keyServiceMethods.ByName("GetKey")),
 		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
-	keyServiceListKeysHandler := connect.NewUnaryHandler(
+	keyServiceListKeysHandler := connect.NewUnaryHandlerSimple(
 		KeyServiceListKeysProcedure,
 		svc.ListKeys,
 		connect.WithSchema(keyServiceMethods.ByName("ListKeys")),
 		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
-	keyServiceUpdateKeyHandler := connect.NewUnaryHandler(
+	keyServiceUpdateKeyHandler := connect.NewUnaryHandlerSimple(
 		KeyServiceUpdateKeyProcedure,
 		svc.UpdateKey,
 		connect.WithSchema(keyServiceMethods.ByName("UpdateKey")),
 		connect.WithHandlerOptions(opts...),
 	)
-	keyServiceRotateKeyHandler := connect.NewUnaryHandler(
+	keyServiceRotateKeyHandler := connect.NewUnaryHandlerSimple(
 		KeyServiceRotateKeyProcedure,
 		svc.RotateKey,
 		connect.WithSchema(keyServiceMethods.ByName("RotateKey")),
 		connect.WithHandlerOptions(opts...),
 	)
-	keyServiceRevokeKeyHandler := connect.NewUnaryHandler(
+	keyServiceRevokeKeyHandler := connect.NewUnaryHandlerSimple(
 		KeyServiceRevokeKeyProcedure,
 		svc.RevokeKey,
 		connect.WithSchema(keyServiceMethods.ByName("RevokeKey")),
 		connect.WithHandlerOptions(opts...),
 	)
-	keyServiceDeleteKeyHandler := connect.NewUnaryHandler(
+	keyServiceDeleteKeyHandler := connect.NewUnaryHandlerSimple(
 		KeyServiceDeleteKeyProcedure,
 		svc.DeleteKey,
 		connect.WithSchema(keyServiceMethods.ByName("DeleteKey")),
@@ -289,34 +321,34 @@ func NewKeyServiceHandler(svc KeyServiceHandler, opts ...connect.HandlerOption) 
 // UnimplementedKeyServiceHandler returns CodeUnimplemented from all methods.
 type UnimplementedKeyServiceHandler struct{}
 
-func (UnimplementedKeyServiceHandler) IssueKey(context.Context, *connect.Request[v1.IssueKeyRequest]) (*connect.Response[v1.IssueKeyResponse], error) {
+func (UnimplementedKeyServiceHandler) IssueKey(context.Context, *v1.IssueKeyRequest) (*v1.IssueKeyResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("postern.admin.v1.KeyService.IssueKey is not implemented"))
 }
 
-func (UnimplementedKeyServiceHandler) ImportKeys(context.Context, *connect.Request[v1.ImportKeysRequest]) (*connect.Response[v1.ImportKeysResponse], error) {
+func (UnimplementedKeyServiceHandler) ImportKeys(context.Context, *v1.ImportKeysRequest) (*v1.ImportKeysResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("postern.admin.v1.KeyService.ImportKeys is not implemented"))
 }
 
-func (UnimplementedKeyServiceHandler) GetKey(context.Context, *connect.Request[v1.GetKeyRequest]) (*connect.Response[v1.GetKeyResponse], error) {
+func (UnimplementedKeyServiceHandler) GetKey(context.Context, *v1.GetKeyRequest) (*v1.GetKeyResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("postern.admin.v1.KeyService.GetKey is not implemented"))
 }
 
-func (UnimplementedKeyServiceHandler) ListKeys(context.Context, *connect.Request[v1.ListKeysRequest]) (*connect.Response[v1.ListKeysResponse], error) {
+func (UnimplementedKeyServiceHandler) ListKeys(context.Context, *v1.ListKeysRequest) (*v1.ListKeysResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("postern.admin.v1.KeyService.ListKeys is not implemented"))
 }
 
-func (UnimplementedKeyServiceHandler) UpdateKey(context.Context, *connect.Request[v1.UpdateKeyRequest]) (*connect.Response[v1.UpdateKeyResponse], error) {
+func (UnimplementedKeyServiceHandler) UpdateKey(context.Context, *v1.UpdateKeyRequest) (*v1.UpdateKeyResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("postern.admin.v1.KeyService.UpdateKey is not implemented"))
 }
 
-func (UnimplementedKeyServiceHandler) RotateKey(context.Context, *connect.Request[v1.RotateKeyRequest]) (*connect.Response[v1.RotateKeyResponse], error) {
+func (UnimplementedKeyServiceHandler) RotateKey(context.Context, *v1.RotateKeyRequest) (*v1.RotateKeyResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("postern.admin.v1.KeyService.RotateKey is not implemented"))
 }
 
-func (UnimplementedKeyServiceHandler) RevokeKey(context.Context, *connect.Request[v1.RevokeKeyRequest]) (*connect.Response[v1.RevokeKeyResponse], error) {
+func (UnimplementedKeyServiceHandler) RevokeKey(context.Context, *v1.RevokeKeyRequest) (*v1.RevokeKeyResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("postern.admin.v1.KeyService.RevokeKey is not implemented"))
 }
 
-func (UnimplementedKeyServiceHandler) DeleteKey(context.Context, *connect.Request[v1.DeleteKeyRequest]) (*connect.Response[v1.DeleteKeyResponse], error) {
+func (UnimplementedKeyServiceHandler) DeleteKey(context.Context, *v1.DeleteKeyRequest) (*v1.DeleteKeyResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("postern.admin.v1.KeyService.DeleteKey is not implemented"))
 }

@@ -45,7 +45,7 @@ const (
 // UsageServiceClient is a client for the postern.admin.v1.UsageService service.
 type UsageServiceClient interface {
 	// QueryUsage returns counts by day (UTC), the latest day first, then by key id.
-	QueryUsage(context.Context, *connect.Request[v1.QueryUsageRequest]) (*connect.Response[v1.QueryUsageResponse], error)
+	QueryUsage(context.Context, *v1.QueryUsageRequest) (*v1.QueryUsageResponse, error)
 }
 
 // NewUsageServiceClient constructs a client for the postern.admin.v1.UsageService service. By
@@ -75,14 +75,18 @@ type usageServiceClient struct {
 }
 
 // QueryUsage calls postern.admin.v1.UsageService.QueryUsage.
-func (c *usageServiceClient) QueryUsage(ctx context.Context, req *connect.Request[v1.QueryUsageRequest]) (*connect.Response[v1.QueryUsageResponse], error) {
-	return c.queryUsage.CallUnary(ctx, req)
+func (c *usageServiceClient) QueryUsage(ctx context.Context, req *v1.QueryUsageRequest) (*v1.QueryUsageResponse, error) {
+	response, err := c.queryUsage.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
 }
 
 // UsageServiceHandler is an implementation of the postern.admin.v1.UsageService service.
 type UsageServiceHandler interface {
 	// QueryUsage returns counts by day (UTC), the latest day first, then by key id.
-	QueryUsage(context.Context, *connect.Request[v1.QueryUsageRequest]) (*connect.Response[v1.QueryUsageResponse], error)
+	QueryUsage(context.Context, *v1.QueryUsageRequest) (*v1.QueryUsageResponse, error)
 }
 
 // NewUsageServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -92,7 +96,7 @@ type UsageServiceHandler interface {
 // and JSON codecs. They also support gzip compression.
 func NewUsageServiceHandler(svc UsageServiceHandler, opts ...connect.HandlerOption) (string, http.Handler) {
 	usageServiceMethods := v1.File_postern_admin_v1_records_proto.Services().ByName("UsageService").Methods()
-	usageServiceQueryUsageHandler := connect.NewUnaryHandler(
+	usageServiceQueryUsageHandler := connect.NewUnaryHandlerSimple(
 		UsageServiceQueryUsageProcedure,
 		svc.QueryUsage,
 		connect.WithSchema(usageServiceMethods.ByName("QueryUsage")),
@@ -112,14 +116,14 @@ func NewUsageServiceHandler(svc UsageServiceHandler, opts ...connect.HandlerOpti
 // UnimplementedUsageServiceHandler returns CodeUnimplemented from all methods.
 type UnimplementedUsageServiceHandler struct{}
 
-func (UnimplementedUsageServiceHandler) QueryUsage(context.Context, *connect.Request[v1.QueryUsageRequest]) (*connect.Response[v1.QueryUsageResponse], error) {
+func (UnimplementedUsageServiceHandler) QueryUsage(context.Context, *v1.QueryUsageRequest) (*v1.QueryUsageResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("postern.admin.v1.UsageService.QueryUsage is not implemented"))
 }
 
 // AuditServiceClient is a client for the postern.admin.v1.AuditService service.
 type AuditServiceClient interface {
 	// ListAuditEvents returns events, the latest first.
-	ListAuditEvents(context.Context, *connect.Request[v1.ListAuditEventsRequest]) (*connect.Response[v1.ListAuditEventsResponse], error)
+	ListAuditEvents(context.Context, *v1.ListAuditEventsRequest) (*v1.ListAuditEventsResponse, error)
 }
 
 // NewAuditServiceClient constructs a client for the postern.admin.v1.AuditService service. By
@@ -149,14 +153,18 @@ type auditServiceClient struct {
 }
 
 // ListAuditEvents calls postern.admin.v1.AuditService.ListAuditEvents.
-func (c *auditServiceClient) ListAuditEvents(ctx context.Context, req *connect.Request[v1.ListAuditEventsRequest]) (*connect.Response[v1.ListAuditEventsResponse], error) {
-	return c.listAuditEvents.CallUnary(ctx, req)
+func (c *auditServiceClient) ListAuditEvents(ctx context.Context, req *v1.ListAuditEventsRequest) (*v1.ListAuditEventsResponse, error) {
+	response, err := c.listAuditEvents.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
 }
 
 // AuditServiceHandler is an implementation of the postern.admin.v1.AuditService service.
 type AuditServiceHandler interface {
 	// ListAuditEvents returns events, the latest first.
-	ListAuditEvents(context.Context, *connect.Request[v1.ListAuditEventsRequest]) (*connect.Response[v1.ListAuditEventsResponse], error)
+	ListAuditEvents(context.Context, *v1.ListAuditEventsRequest) (*v1.ListAuditEventsResponse, error)
 }
 
 // NewAuditServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -166,7 +174,7 @@ type AuditServiceHandler interface {
 // and JSON codecs. They also support gzip compression.
 func NewAuditServiceHandler(svc AuditServiceHandler, opts ...connect.HandlerOption) (string, http.Handler) {
 	auditServiceMethods := v1.File_postern_admin_v1_records_proto.Services().ByName("AuditService").Methods()
-	auditServiceListAuditEventsHandler := connect.NewUnaryHandler(
+	auditServiceListAuditEventsHandler := connect.NewUnaryHandlerSimple(
 		AuditServiceListAuditEventsProcedure,
 		svc.ListAuditEvents,
 		connect.WithSchema(auditServiceMethods.ByName("ListAuditEvents")),
@@ -186,6 +194,6 @@ func NewAuditServiceHandler(svc AuditServiceHandler, opts ...connect.HandlerOpti
 // UnimplementedAuditServiceHandler returns CodeUnimplemented from all methods.
 type UnimplementedAuditServiceHandler struct{}
 
-func (UnimplementedAuditServiceHandler) ListAuditEvents(context.Context, *connect.Request[v1.ListAuditEventsRequest]) (*connect.Response[v1.ListAuditEventsResponse], error) {
+func (UnimplementedAuditServiceHandler) ListAuditEvents(context.Context, *v1.ListAuditEventsRequest) (*v1.ListAuditEventsResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("postern.admin.v1.AuditService.ListAuditEvents is not implemented"))
 }
