@@ -61,13 +61,13 @@ func (m *schemes) build(
 	switch {
 	case spec.APIKey != nil:
 		s.store, s.Kind = store, policy.KindAPIKey
-		s.Authenticator, err = apikey.New(spec.APIKey, doc.Namespace, store, hasher)
+		s.Authenticator, err = apikey.New(spec.APIKey, doc.Namespace, apikey.Place{Store: store, Hasher: hasher})
 	case spec.Signature != nil:
 		s.store, s.Kind = store, policy.KindSignature
 		signed := *spec.Signature
 		signed.Explain = signed.Explain || m.parts.explain
 		s.Authenticator, err = signature.New(&signed, signature.Options{
-			Namespace: doc.Namespace, Store: store, Replay: m.parts.replay, BodyLimit: m.parts.bodyLimit,
+			Namespace: doc.Namespace, Stores: []keystore.Store{store}, Replay: m.parts.replay, BodyLimit: m.parts.bodyLimit,
 		})
 	case spec.JWT != nil:
 		s.Kind = policy.KindJWT

@@ -36,6 +36,7 @@ var mayImport = map[string][]string{
 	"keystore":              {"authz", "resource/v1alpha1"},
 	"keystore/cached":       {"authz", "cache", "keystore"},
 	"keystore/declared":     {"authz", "keystore", "resource/v1alpha1"},
+	"keystore/undeclared":   {"keystore"},
 	"keystore/kube":         {"authz", "keystore", "resource/v1alpha1"},
 	"keystore/keystoretest": {"authz", "keystore"},
 	"authn/apikey":          {"authz", "keystore", "resource/v1alpha1"},

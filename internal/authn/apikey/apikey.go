@@ -4,7 +4,9 @@
 // is compared if the scheme only takes minted keys, and then it is looked up by digest, since nobody stores keys
 // themselves. What is found must be of an App that the scheme accepts and good right now.
 //
-// Whatever is wrong with a key takes the same path: every digest is looked up before the key is refused, and
+// Keys may be in several places, which are asked in turn: those in memory never wait for a database, and work without it.
+//
+// Whatever is wrong with a key takes the same path: every digest is looked up in a place before the key is refused, and
 // the client hears one answer. Only a checksum that does not fit is refused earlier, without a look-up; everybody can
 // compute it, so that tells nothing.
 package apikey
@@ -33,19 +35,23 @@ var (
 	errNotAccepted = authz.Fail(authz.ReasonAppNotAccepted, errors.New("the scheme does not select the key's App"))
 )
 
+// Place is a store of keys, and the digests that it is asked for.
+type Place struct {
+	Store  keystore.Store
+	Hasher *keystore.Hasher
+}
+
 // authenticator is one API key scheme.
 type authenticator struct {
 	in     *authz.Locations
 	minted bool
 	apps   keystore.AppSelector
-	store  keystore.Store
-	hasher *keystore.Hasher
+	places []Place
 }
 
-// New makes the Authenticator of an apiKey scheme whose defaults are set. namespace is the scheme's own.
-func New(
-	spec *v1alpha1.APIKeyScheme, namespace string, store keystore.Store, hasher *keystore.Hasher,
-) (authz.Authenticator, error) {
+// New makes the Authenticator of an apiKey scheme whose defaults are set. namespace is the scheme's own. Of several places
+// one is asked only if those before it do not know the key.
+func New(spec *v1alpha1.APIKeyScheme, namespace string, places ...Place) (authz.Authenticator, error) {
 	if len(spec.In) == 0 || len(spec.In) > authz.MaxLocations {
 		return nil, fmt.Errorf("spec.apiKey.in: names %d places; name 1 to %d", len(spec.In), authz.MaxLocations)
 	}
@@ -57,8 +63,7 @@ func New(
 		in:     authz.NewLocations(in, spec.Forward),
 		minted: spec.Checksum != v1alpha1.ChecksumIgnored,
 		apps:   keystore.NewAppSelector(spec.Apps.Namespaces, spec.Apps.MatchLabels, namespace),
-		store:  store,
-		hasher: hasher,
+		places: places,
 	}, nil
 }
 
@@ -80,11 +85,32 @@ func (a *authenticator) Verify(ctx context.Context, r *authz.Request, c authz.Cr
 	}
 	ctx, cancel := r.Within(ctx)
 	defer cancel()
+	var unavailable error
+	for i := range a.places {
+		p, err := a.find(ctx, &a.places[i], r, c.Value)
+		switch {
+		case err == nil:
+			return p, nil
+		case errors.Is(err, errUnknown):
+		case authz.ReasonOf(err).Class() == authz.ClassUnavailable:
+			unavailable = err // the next place may know the key
+		default:
+			return nil, err
+		}
+	}
+	if unavailable != nil {
+		return nil, unavailable
+	}
+	return nil, errUnknown
+}
+
+// find looks a key up in one place.
+func (a *authenticator) find(ctx context.Context, at *Place, r *authz.Request, key authz.Secret) (*authz.Principal, error) {
 	var room [4]keystore.Digest
 	var refusal error = errUnknown
 	var unavailable error
-	for _, d := range a.hasher.AppendDigests(room[:0], c.Value) {
-		k, err := a.store.ByDigest(ctx, d)
+	for _, d := range at.Hasher.AppendDigests(room[:0], key) {
+		k, err := at.Store.ByDigest(ctx, d)
 		switch {
 		case errors.Is(err, keystore.ErrNotFound):
 		case err != nil:

@@ -33,7 +33,7 @@ func TestAPISIX(t *testing.T) {
 		"Kong's scheme":                  {request: replaceIn("authorization", "Signature", "hmac"), reason: authz.ReasonNoCredential, text: "no signature that lists"},
 		"the draft's target":             {request: replaceIn("authorization", "@request-target", "(request-target)"), reason: authz.ReasonMalformedCredential, text: "headers is not a list"},
 		"a key with another id": {spec: func(_ *v1alpha1.SignatureScheme, o *Options) {
-			k := o.Store.(keys)
+			k := o.Stores[0].(keys)
 			k["twin"] = k["test-shared-secret"]
 		}, request: replaceIn("authorization", "test-shared-secret", "twin"), reason: authz.ReasonBadSignature, text: "does not verify"},
 		"an algorithm that it has not": {sign: func(q *SignRequest) { q.Algorithm = "hmac-sha512" }, request: replaceIn("authorization", "sha512", "sha384"), reason: authz.ReasonAlgorithmRefused, text: "no accepted algorithm fits"},

@@ -101,7 +101,7 @@ func FuzzSigV4(f *testing.F) {
 		believer := *s
 		store := keys{}
 		store.add("rfc", &keystore.SigningKey{ID: c.keyID, Secret: awsSecret})
-		believer.store = store
+		believer.stores = []keystore.Store{store}
 		for n, more := 0, true; more; n++ {
 			if n == 6 {
 				t.Fatal("more than six bases")

@@ -256,7 +256,7 @@ func TestSigV4Explain(t *testing.T) {
 func TestSigV4UnknownKey(t *testing.T) {
 	s, w := newAWSScheme(t, nil), newWork()
 	defer w.release()
-	if err := s.candidates(nil, w); !errors.Is(err, errUnknown) || len(w.keys) != 1 || !w.keys[0].dummy || w.keys[0].algorithm != s.accepted[0] {
+	if err := s.candidates(nil, w, errUnknown, true); !errors.Is(err, errUnknown) || len(w.keys) != 1 || !w.keys[0].dummy || w.keys[0].algorithm != s.accepted[0] {
 		t.Errorf("got %v, tries %v", err, w.keys)
 	}
 }
@@ -265,7 +265,7 @@ func TestSigV4UnknownKey(t *testing.T) {
 func TestSigV4ChangedSecret(t *testing.T) {
 	q := awsOrder()
 	store := awsKeys()
-	s := newAWSScheme(t, func(_ *v1alpha1.SignatureScheme, o *Options) { o.Store, o.Replay = store, always{} })
+	s := newAWSScheme(t, func(_ *v1alpha1.SignatureScheme, o *Options) { o.Stores, o.Replay = []keystore.Store{store}, always{} })
 	if _, err := check(s, awsSigned(t, q)); err != nil {
 		t.Fatal(err)
 	}

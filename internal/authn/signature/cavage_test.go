@@ -47,7 +47,7 @@ func TestCavage(t *testing.T) {
 		"the algorithm hidden":       {request: replaceIn("authorization", ",headers=", `,algorithm="hs2019",headers=`)},
 		"the key's algorithm": {
 			spec: func(_ *v1alpha1.SignatureScheme, o *Options) {
-				o.Store.(keys)["test-shared-secret"][0].Signing.Algorithm = "hmac-sha512"
+				o.Stores[0].(keys)["test-shared-secret"][0].Signing.Algorithm = "hmac-sha512"
 			},
 			sign:    func(q *SignRequest) { q.Algorithm = "hmac-sha512" },
 			request: replaceIn("authorization", `"hmac-sha512"`, `"hs2019"`),
@@ -127,7 +127,7 @@ func TestCavageAlgorithms(t *testing.T) {
 			store.add("rfc", &keystore.SigningKey{ID: "k", Secret: pair.signing.Secret, PublicKey: pair.signing.PublicKey, Algorithm: name})
 			s := newListingScheme(t, v1alpha1.ProfileCavage, func(spec *v1alpha1.SignatureScheme, o *Options) {
 				sha1Too(spec, o)
-				o.Store = store
+				o.Stores = []keystore.Store{store}
 			})
 			if _, err := check(s, signed(t, q)); err != nil {
 				t.Errorf("%s over %v: %v", name, names, err)

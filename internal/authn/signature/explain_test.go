@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/postern-auth/postern/internal/authz"
+	"github.com/postern-auth/postern/internal/keystore"
 	"github.com/postern-auth/postern/internal/resource/v1alpha1"
 )
 
@@ -28,7 +29,10 @@ func TestExplain(t *testing.T) {
 		"no such field": {explain, func(r *authz.Request) {
 			setHeader(r, "signature-input", strings.Replace(header(r, "signature-input"), `"@method"`, `"x-gone"`, 1))
 		}, ""},
-		"store down":     {func(s *v1alpha1.SignatureScheme, o *Options) { explain(s, o); o.Store = down{errors.New("x")} }, nil, ""},
+		"store down": {func(s *v1alpha1.SignatureScheme, o *Options) {
+			explain(s, o)
+			o.Stores = []keystore.Store{down{errors.New("x")}}
+		}, nil, ""},
 		"another's body": {explain, func(r *authz.Request) { r.Body.Bytes = []byte("x") }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -175,10 +175,10 @@ func TestRefused(t *testing.T) {
 
 		"unknown key": {sign: func(q *SignRequest) { q.KeyID = "nobody" }, reason: authz.ReasonUnknownKey, text: "no signing key has"},
 		"no key id":   {request: input(`;keyid="test-shared-secret"`, ""), reason: authz.ReasonUnknownKey, text: "no signing key has"},
-		"store down":  {spec: func(_ *v1alpha1.SignatureScheme, o *Options) { o.Store = down{errDown} }, reason: authz.ReasonStoreUnavailable, text: "connection refused"},
+		"store down":  {spec: func(_ *v1alpha1.SignatureScheme, o *Options) { o.Stores = []keystore.Store{down{errDown}} }, reason: authz.ReasonStoreUnavailable, text: "connection refused"},
 		"store overloaded": {
 			spec: func(_ *v1alpha1.SignatureScheme, o *Options) {
-				o.Store = down{authz.Fail(authz.ReasonOverloaded, errDown)}
+				o.Stores = []keystore.Store{down{authz.Fail(authz.ReasonOverloaded, errDown)}}
 			},
 			reason: authz.ReasonOverloaded, text: "connection refused",
 		},
@@ -325,7 +325,7 @@ func TestVerifyAlone(t *testing.T) {
 
 // TestNew names the field that is wrong.
 func TestNew(t *testing.T) {
-	good := Options{Namespace: "rfc", Store: keys{}, Replay: newMemory()}
+	good := Options{Namespace: "rfc", Stores: []keystore.Store{keys{}}, Replay: newMemory()}
 	for _, c := range []struct {
 		spec v1alpha1.SignatureScheme
 		opts Options
@@ -336,7 +336,7 @@ func TestNew(t *testing.T) {
 		{v1alpha1.SignatureScheme{Cover: []string{"@path", "Date"}}, good, `cover[1]: "Date": a covered component's name is not`},
 		{v1alpha1.SignatureScheme{Cover: []string{"@query-param"}}, good, `cover[0]: "@query-param": a covered component has a parameter`},
 		{v1alpha1.SignatureScheme{RFC9421: &v1alpha1.RFC9421Options{Label: "A"}}, good, `rfc9421: label "A" or tag "" cannot be written`},
-		{v1alpha1.SignatureScheme{}, Options{Store: keys{}}, "replay: there is no memory of accepted signatures"},
+		{v1alpha1.SignatureScheme{}, Options{Stores: []keystore.Store{keys{}}}, "replay: there is no memory of accepted signatures"},
 	} {
 		if c.spec.Profile == "" {
 			c.spec.Profile = v1alpha1.ProfileRFC9421

@@ -15,10 +15,10 @@ import (
 
 // Options are what a scheme needs beside its resource.
 type Options struct {
-	Namespace string         // the scheme's own
-	Store     keystore.Store // whose keys verify
-	Replay    replay.Memory  // outlives the scheme: a reload must not forget; may be nil for schemes with replay: Allow
-	BodyLimit int64          // the largest body to look at, in bytes; 0: any
+	Namespace string           // the scheme's own
+	Stores    []keystore.Store // whose keys verify; one is asked only if no key of those before it does
+	Replay    replay.Memory    // outlives the scheme: a reload must not forget; may be nil for schemes with replay: Allow
+	BodyLimit int64            // the largest body to look at, in bytes; 0: any
 }
 
 // scheme verifies what one profile reads. It is immutable.
@@ -28,7 +28,7 @@ type scheme struct {
 	accepted []*algorithm
 	app      string // whose keys count where requests name none; empty: requests name a key
 	apps     keystore.AppSelector
-	store    keystore.Store
+	stores   []keystore.Store
 	replay   replay.Memory // nil: replays are allowed
 	dummies  []candidate   // one for each of accepted
 
@@ -54,7 +54,7 @@ func New(spec *v1alpha1.SignatureScheme, opts Options) (authz.Authenticator, err
 	s := &scheme{
 		format:    f,
 		apps:      keystore.NewAppSelector(spec.Apps.Namespaces, spec.Apps.MatchLabels, opts.Namespace),
-		store:     opts.Store,
+		stores:    opts.Stores,
 		namespace: opts.Namespace,
 		app:       spec.App,
 		clockSkew: spec.ClockSkew.Duration,

@@ -126,7 +126,7 @@ func TestUnknownKeyCostsTheSame(t *testing.T) {
 		"nobody": errUnknown, "elsewhere": errApp, "fits-nothing": errAlgorithm, "test-shared-secret": errWrong,
 	} {
 		w := newWork()
-		if got := s.candidates(store[id], w); !errors.Is(got, want) {
+		if got := s.candidates(store[id], w, errUnknown, true); !errors.Is(got, want) {
 			t.Errorf("%s: refused with %v, want %v", id, got, want)
 		}
 		if len(w.keys) != 1 || w.keys[0].algorithm.name != "hmac-sha256" {
@@ -149,13 +149,13 @@ func TestUnknownKeyOfEachKind(t *testing.T) {
 		s := newScheme(t, keys{}, nil)
 		w := newWork()
 		w.claim.algorithm = a.name
-		if err := s.candidates(nil, w); !errors.Is(err, errUnknown) || len(w.keys) != 1 || w.keys[0].algorithm != a || !w.keys[0].dummy {
+		if err := s.candidates(nil, w, errUnknown, true); !errors.Is(err, errUnknown) || len(w.keys) != 1 || w.keys[0].algorithm != a || !w.keys[0].dummy {
 			t.Errorf("%s named: %v, tries %v", a.name, err, w.keys)
 		}
 		w.release()
 		s = newScheme(t, keys{}, func(spec *v1alpha1.SignatureScheme, _ *Options) { spec.Algorithms = []string{a.name} })
 		w = newWork()
-		if err := s.candidates(nil, w); !errors.Is(err, errUnknown) || len(w.keys) != 1 || w.keys[0].algorithm != a || !w.keys[0].dummy {
+		if err := s.candidates(nil, w, errUnknown, true); !errors.Is(err, errUnknown) || len(w.keys) != 1 || w.keys[0].algorithm != a || !w.keys[0].dummy {
 			t.Errorf("%s alone accepted: %v, tries %v", a.name, err, w.keys)
 		}
 		w.release()

@@ -107,7 +107,7 @@ func rfcKeys(t testing.TB) keys {
 func newScheme(t testing.TB, store keystore.Store, edit func(*v1alpha1.SignatureScheme, *Options)) *scheme {
 	t.Helper()
 	spec := &v1alpha1.SignatureScheme{Profile: v1alpha1.ProfileRFC9421}
-	opts := Options{Namespace: "rfc", Store: store, Replay: newMemory()}
+	opts := Options{Namespace: "rfc", Stores: []keystore.Store{store}, Replay: newMemory()}
 	if edit != nil {
 		edit(spec, &opts)
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/postern-auth/postern/internal/authz"
+	"github.com/postern-auth/postern/internal/keystore"
 	"github.com/postern-auth/postern/internal/resource/v1alpha1"
 )
 
@@ -91,7 +92,7 @@ func TestTemplateLoad(t *testing.T) {
 			spec := &v1alpha1.SignatureScheme{Profile: v1alpha1.ProfileTemplate, Template: describe(fullText)}
 			c.edit(spec)
 			setDefaults(spec, "rfc")
-			_, err := New(spec, Options{Namespace: "rfc", Store: keys{}, Replay: newMemory()})
+			_, err := New(spec, Options{Namespace: "rfc", Stores: []keystore.Store{keys{}}, Replay: newMemory()})
 			got := ""
 			if err != nil {
 				got = err.Error()

@@ -66,16 +66,31 @@ type candidate struct {
 }
 
 // prove returns the key that verifies the claim. Nothing it does before the answer depends on whether the key id is
-// known, beyond the look-up itself.
+// known, beyond the look-up itself. Stores are asked in turn: keys in memory never wait for a database.
 func (s *scheme) prove(ctx context.Context, r *authz.Request, w *work) (*keystore.Key, error) {
-	c := &w.claim
-	keys, err := s.lookUp(ctx, c)
-	if err != nil && !errors.Is(err, keystore.ErrNotFound) {
-		return nil, authz.Unavailable(authz.ReasonStoreUnavailable, err)
+	var refusal error = errUnknown
+	for i, store := range s.stores {
+		keys, err := s.lookUp(ctx, store, &w.claim)
+		if err != nil && !errors.Is(err, keystore.ErrNotFound) {
+			return nil, authz.Unavailable(authz.ReasonStoreUnavailable, err)
+		}
+		refusal = s.candidates(keys, w, refusal, i == len(s.stores)-1)
+		if len(w.keys) == 0 {
+			continue
+		}
+		if key, err := s.try(r, w); !errors.Is(err, errWrong) {
+			return key, err
+		}
 	}
-	refusal := s.candidates(keys, w)
+	return nil, refusal
+}
+
+// try returns the candidate that verifies the claim, errWrong if none does. Another error is the answer, whoever else has
+// a key with this id.
+func (s *scheme) try(r *authz.Request, w *work) (_ *keystore.Key, err error) {
+	var refusal error = errWrong
 	for n, more := 0, true; more; n++ {
-		w.base, more, err = s.profile.base(r, c, n, w.base[:0])
+		w.base, more, err = s.profile.base(r, &w.claim, n, w.base[:0])
 		if err != nil {
 			if _, ok := errors.AsType[*authz.Failure](err); ok {
 				return nil, err
@@ -83,7 +98,7 @@ func (s *scheme) prove(ctx context.Context, r *authz.Request, w *work) (*keystor
 			return nil, authz.Fail(authz.ReasonBadSignature, err)
 		}
 		for _, k := range w.keys {
-			if !k.algorithm.verifies(k.key.Signing, w.base, c) || k.dummy {
+			if !k.algorithm.verifies(k.key.Signing, w.base, &w.claim) || k.dummy {
 				continue
 			}
 			if err := k.key.Check(r.Now); err != nil {
@@ -96,17 +111,18 @@ func (s *scheme) prove(ctx context.Context, r *authz.Request, w *work) (*keystor
 	return nil, refusal
 }
 
-// lookUp returns the keys that the claim may mean.
-func (s *scheme) lookUp(ctx context.Context, c *claim) ([]*keystore.Key, error) {
+// lookUp returns the keys of a store that the claim may mean.
+func (s *scheme) lookUp(ctx context.Context, store keystore.Store, c *claim) ([]*keystore.Key, error) {
 	if s.app != "" {
-		return s.store.ByApp(ctx, s.namespace, s.app)
+		return store.ByApp(ctx, s.namespace, s.app)
 	}
-	return s.store.BySigningID(ctx, c.keyID)
+	return store.BySigningID(ctx, c.keyID)
 }
 
-// candidates gathers the keys to try, at least one, and returns the reason to give if none verifies.
-func (s *scheme) candidates(keys []*keystore.Key, w *work) error {
-	var refusal error = errUnknown
+// candidates gathers the keys of a store to try, and returns the reason to give if none verifies: that of the stores
+// before, unless these keys have a better one. Once the last store has been asked, there was at least one to try.
+func (s *scheme) candidates(keys []*keystore.Key, w *work, refusal error, last bool) error {
+	w.keys = w.keys[:0]
 	for _, k := range keys {
 		if !s.apps.Accepts(k.App) {
 			if errors.Is(refusal, errUnknown) {
@@ -124,7 +140,9 @@ func (s *scheme) candidates(keys []*keystore.Key, w *work) error {
 	if len(w.keys) > 0 {
 		return errWrong
 	}
-	w.keys = append(w.keys, s.dummyFor(w.claim.algorithm))
+	if last && !errors.Is(refusal, errWrong) {
+		w.keys = append(w.keys, s.dummyFor(w.claim.algorithm))
+	}
 	return refusal
 }
 

@@ -102,7 +102,7 @@ func TestWebhookRefused(t *testing.T) {
 			},
 			"App not accepted": {spec: selector(map[string]string{"tier": "internal"}), reason: authz.ReasonAppNotAccepted, text: "no App that the scheme accepts"},
 			"store down": {
-				spec:   func(_ *v1alpha1.SignatureScheme, o *Options) { o.Store = down{errDown} },
+				spec:   func(_ *v1alpha1.SignatureScheme, o *Options) { o.Stores = []keystore.Store{down{errDown}} },
 				reason: authz.ReasonStoreUnavailable, text: "connection refused",
 			},
 		}
