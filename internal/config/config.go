@@ -39,7 +39,7 @@ type Config struct {
 	// Telemetry says what is logged.
 	Telemetry Telemetry `yaml:"telemetry"`
 
-	at map[string]string // field → "file:line" or a flag
+	at Places
 }
 
 // ExtAuthz is the listener for Envoy's checks.
@@ -275,7 +275,7 @@ func Default() *Config {
 			LogFormat:   "json",
 			DecisionLog: DecisionLog{SampleAllows: 0.01, Denials: true},
 		},
-		at: map[string]string{},
+		at: Places{},
 	}
 }
 

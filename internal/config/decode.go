@@ -59,11 +59,23 @@ func reason(err error) error {
 
 func parse(file string, data []byte) (*Config, error) {
 	c := Default()
+	at, err := Decode(file, data, c)
+	if err != nil {
+		return nil, err
+	}
+	c.at = at
+	return c, nil
+}
+
+// Decode reads a document of YAML over the struct that v points to, as strictly as Load, and returns where each field
+// stands. Its errors are Errors.
+func Decode(file string, data []byte, v any) (Places, error) {
+	at := Places{}
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	var doc, next yaml.Node
 	switch err := dec.Decode(&doc); {
 	case errors.Is(err, io.EOF):
-		return c, nil
+		return at, nil
 	case err != nil:
 		return nil, Errors{syntax(file, err)}
 	}
@@ -75,9 +87,9 @@ func parse(file string, data []byte) (*Config, error) {
 	case !errors.Is(err, io.EOF):
 		return nil, Errors{syntax(file, err)}
 	}
-	d := decoder{file: file, at: c.at}
-	d.value(doc.Content[0], reflect.ValueOf(c).Elem(), "")
-	return c, d.errs.orNil()
+	d := decoder{file: file, at: at}
+	d.value(doc.Content[0], reflect.ValueOf(v).Elem(), "")
+	return at, d.errs.orNil()
 }
 
 func syntax(file string, err error) *Error {
@@ -87,7 +99,7 @@ func syntax(file string, err error) *Error {
 // decoder fills a struct from YAML nodes, notes where each field stands, and goes on after an error.
 type decoder struct {
 	file string
-	at   map[string]string
+	at   Places
 	errs Errors
 }
 

@@ -22,6 +22,19 @@ func (e *Error) Error() string {
 	return text
 }
 
+// Places says where each field stands: "postern.yaml:3" or a flag, by the field's path.
+type Places map[string]string
+
+// Of returns where the field stands. Where it is not written, the nearest one around it that is tells where to look.
+func (p Places) Of(field string) string {
+	for f := field; f != ""; f = f[:max(0, strings.LastIndexAny(f, ".["))] {
+		if at := p[f]; at != "" {
+			return at
+		}
+	}
+	return ""
+}
+
 // Errors is everything that is wrong, in the order of the file where it comes from one.
 type Errors []*Error
 

@@ -36,18 +36,14 @@ func (c *Config) validate(v *validator) error {
 
 // validator gathers errors and finds where their fields stand.
 type validator struct {
-	at    map[string]string
+	at    Places
 	blind bool // to files and directories
 	errs  Errors
 }
 
-// fail adds an error. Where a field is not written, the nearest one around it that is tells where to look.
+// fail adds an error.
 func (v *validator) fail(field, remedy, format string, args ...any) {
-	at := ""
-	for f := field; f != "" && at == ""; f = f[:max(0, strings.LastIndexAny(f, ".["))] {
-		at = v.at[f]
-	}
-	v.errs = append(v.errs, &Error{At: at, Field: field, Message: fmt.Sprintf(format, args...), Remedy: remedy})
+	v.errs = append(v.errs, &Error{At: v.at.Of(field), Field: field, Message: fmt.Sprintf(format, args...), Remedy: remedy})
 }
 
 func (v *validator) listeners(c *Config) {

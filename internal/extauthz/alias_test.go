@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/mem"
 
 	"github.com/postern-auth/postern/internal/authz"
+	"github.com/postern-auth/postern/internal/listen"
 )
 
 // poison is a buffer pool that overwrites what comes back to it before anybody else gets it.
@@ -100,7 +101,7 @@ func TestBuffersUnderLoad(t *testing.T) {
 	s := &Server{checker: echo}
 	s.grpc = grpc.NewServer(append(serverOptions(1<<20), experimental.BufferPool(poison{}))...)
 	s.grpc.RegisterService(&serviceDesc, s)
-	lis, err := Listen("127.0.0.1:0")
+	lis, err := listen.On("127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/postern-auth/postern/internal/authz"
+	"github.com/postern-auth/postern/internal/listen"
 )
 
 // Defaults of Options.
@@ -59,7 +60,7 @@ type Options struct {
 	Refused func(r *authz.Request, d *authz.Decision)
 
 	// TLS serves TLS; nil serves plaintext.
-	TLS *TLS
+	TLS *listen.TLS
 
 	// Deadline is how long a check may take; 0 means DefaultDeadline. An earlier deadline of the caller holds.
 	Deadline time.Duration
@@ -116,7 +117,7 @@ func New(opts Options) (*Server, error) {
 	}
 	options := serverOptions(opts.BodyLimit + headroom)
 	if opts.TLS != nil {
-		config, err := opts.TLS.config(s.log)
+		config, err := opts.TLS.Config(s.log, "h2")
 		if err != nil {
 			return nil, err
 		}

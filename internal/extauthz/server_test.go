@@ -20,6 +20,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/postern-auth/postern/internal/authz"
+	"github.com/postern-auth/postern/internal/listen"
 )
 
 // allowAll lets everybody through under one name.
@@ -34,7 +35,7 @@ func start(t *testing.T, address string, opts Options) (*Server, net.Addr) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	lis, err := Listen(address)
+	lis, err := listen.On(address)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,6 +24,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/status"
+
+	"github.com/postern-auth/postern/internal/listen"
 )
 
 // authority signs certificates for 127.0.0.1.
@@ -98,10 +100,10 @@ func write(t *testing.T, path string, content []byte) {
 	}
 }
 
-func tlsFiles(t *testing.T, a *authority) *TLS {
+func tlsFiles(t *testing.T, a *authority) *listen.TLS {
 	t.Helper()
 	dir := t.TempDir()
-	files := &TLS{CertFile: filepath.Join(dir, "tls.crt"), KeyFile: filepath.Join(dir, "tls.key")}
+	files := &listen.TLS{CertFile: filepath.Join(dir, "tls.crt"), KeyFile: filepath.Join(dir, "tls.key")}
 	cert, key := a.issue(t, "first")
 	write(t, files.CertFile, cert)
 	write(t, files.KeyFile, key)
@@ -205,7 +207,7 @@ func TestTLSReload(t *testing.T) {
 	cert, key := ca.issue(t, "the second")
 	write(t, files.CertFile, cert)
 	expect("first") // the key is still the old one
-	if !strings.Contains(log.String(), "the last good ones stay in use") {
+	if !strings.Contains(log.String(), "the last good version stays in use") {
 		t.Errorf("log:\n%s", log.String())
 	}
 	write(t, files.KeyFile, append(key, '\n'))
@@ -224,7 +226,7 @@ func TestTLSRefuses(t *testing.T) {
 	badCA.ClientCAFile = badCA.KeyFile
 	noCA := *tlsFiles(t, ca)
 	noCA.ClientCAFile = "/nowhere/ca.crt"
-	for files, want := range map[*TLS]string{
+	for files, want := range map[*listen.TLS]string{
 		&missing: "TLS certificate " + missing.CertFile + " with key /nowhere/tls.key: open /nowhere/tls.key: no such file or directory",
 		&badCA:   "TLS client CA " + badCA.KeyFile + ": the file holds no PEM certificate",
 		&noCA:    "TLS client CA: open /nowhere/ca.crt: no such file or directory",

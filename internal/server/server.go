@@ -18,6 +18,7 @@ import (
 
 	"github.com/postern-auth/postern/internal/config"
 	"github.com/postern-auth/postern/internal/extauthz"
+	"github.com/postern-auth/postern/internal/listen"
 	"github.com/postern-auth/postern/internal/policy"
 	"github.com/postern-auth/postern/internal/source"
 	"github.com/postern-auth/postern/internal/telemetry"
@@ -100,7 +101,7 @@ func (s *Server) newAuthz() (*extauthz.Server, error) {
 		Log:       s.log,
 	}
 	if tls := s.cfg.ExtAuthz.TLS; tls.Enabled() {
-		options.TLS = &extauthz.TLS{CertFile: tls.CertFile, KeyFile: tls.KeyFile, ClientCAFile: tls.ClientCAFile}
+		options.TLS = &listen.TLS{CertFile: tls.CertFile, KeyFile: tls.KeyFile, ClientCAFile: tls.ClientCAFile}
 	}
 	server, err := extauthz.New(options)
 	if err != nil {
@@ -115,11 +116,11 @@ func (s *Server) newAuthz() (*extauthz.Server, error) {
 func (s *Server) Run(ctx context.Context) error {
 	prepareMemory()
 	defer s.parts.close()
-	opsListener, err := extauthz.Listen(string(s.cfg.Ops.Address))
+	opsListener, err := listen.On(string(s.cfg.Ops.Address))
 	if err != nil {
 		return errors.Join(fmt.Errorf("ops.address: %w", err), s.drain())
 	}
-	authzListener, err := extauthz.Listen(string(s.cfg.ExtAuthz.Address))
+	authzListener, err := listen.On(string(s.cfg.ExtAuthz.Address))
 	if err != nil {
 		return errors.Join(fmt.Errorf("extauthz.address: %w", err), opsListener.Close(), s.drain())
 	}

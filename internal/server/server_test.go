@@ -16,7 +16,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/postern-auth/postern/internal/config"
-	"github.com/postern-auth/postern/internal/extauthz"
+	"github.com/postern-auth/postern/internal/listen"
 	"github.com/postern-auth/postern/internal/resource/v1alpha1"
 	"github.com/postern-auth/postern/internal/source"
 )
@@ -40,7 +40,7 @@ func TestReadiness(t *testing.T) {
 	for address, serve := range map[config.Address]func(net.Listener) error{
 		i.cfg.Ops.Address: i.ops.Serve, i.cfg.ExtAuthz.Address: i.authz.Serve,
 	} {
-		l, err := extauthz.Listen(string(address))
+		l, err := listen.On(string(address))
 		if err != nil {
 			t.Fatal(err)
 		}

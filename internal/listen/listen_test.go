@@ -1,4 +1,4 @@
-package extauthz
+package listen
 
 import (
 	"net"
@@ -17,7 +17,7 @@ func TestListenUnix(t *testing.T) {
 	stale.(*net.UnixListener).SetUnlinkOnClose(false)
 	_ = stale.Close()
 
-	lis, err := Listen("unix://" + path)
+	lis, err := On("unix://" + path)
 	if err != nil {
 		t.Fatalf("a stale socket is in the way: %v", err)
 	}
@@ -27,7 +27,7 @@ func TestListenUnix(t *testing.T) {
 		t.Errorf("mode %v, %v", info.Mode(), err)
 	}
 
-	_, err = Listen("unix://" + path)
+	_, err = On("unix://" + path)
 	want := "listen on " + path + ": another process listens there; stop it or choose another path"
 	if err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
@@ -37,7 +37,7 @@ func TestListenUnix(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, err = Listen("unix://" + file)
+	_, err = On("unix://" + file)
 	want = "listen on " + file + ": the file there is not a socket; remove it or choose another path"
 	if err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
@@ -45,7 +45,7 @@ func TestListenUnix(t *testing.T) {
 }
 
 func TestListenTCPRefuses(t *testing.T) {
-	if lis, err := Listen("127.0.0.1:port"); err == nil {
+	if lis, err := On("127.0.0.1:port"); err == nil {
 		_ = lis.Close()
 		t.Error("a port that is no number was accepted")
 	}

@@ -1,4 +1,5 @@
-package extauthz
+// Package listen opens the server's listeners, and serves TLS on them with certificates that may be replaced.
+package listen
 
 import (
 	"errors"
@@ -14,9 +15,9 @@ import (
 // socketMode lets the owner and the group of a Unix socket connect to it.
 const socketMode fs.FileMode = 0o660
 
-// Listen listens on a TCP address ("127.0.0.1:9001") or a Unix socket ("unix:///run/postern/authz.sock"). A socket file
+// On listens on a TCP address ("127.0.0.1:9001") or a Unix socket ("unix:///run/postern/authz.sock"). A socket file
 // that a process which is gone left behind is replaced; one that somebody answers on is not.
-func Listen(address string) (net.Listener, error) {
+func On(address string) (net.Listener, error) {
 	path, isUnix := strings.CutPrefix(address, "unix://")
 	if !isUnix {
 		return net.Listen("tcp", address)
