@@ -78,6 +78,17 @@ func (k *Key) Check(now time.Time) error {
 	return nil
 }
 
+// Overlap returns the time that lies in both of two, each from a begin until an end; an end that is zero never comes.
+func Overlap(begin, end, otherBegin, otherEnd time.Time) (from, until time.Time) {
+	if begin.Before(otherBegin) {
+		begin = otherBegin
+	}
+	if end.IsZero() || !otherEnd.IsZero() && otherEnd.Before(end) {
+		end = otherEnd
+	}
+	return begin, end
+}
+
 // Size returns about what the key takes in memory with all it refers to, in bytes, as if it shared nothing.
 func (k *Key) Size() int64 {
 	const (

@@ -55,7 +55,11 @@ func (c *Compiler) Compile(in Input) (*Set, []*v1alpha1.Error) {
 				"there is another policy of this name at %s", other.doc.Origin.At("metadata.name")))
 			continue
 		}
-		states[name] = c.update(c.states[name], doc, &in)
+		old := c.states[name]
+		if old != nil && old.doc.UID != doc.UID {
+			old = nil // that was another policy
+		}
+		states[name] = c.update(old, doc, &in)
 	}
 	c.states = states
 

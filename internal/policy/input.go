@@ -1,6 +1,10 @@
 package policy
 
-import "github.com/postern-auth/postern/internal/resource/v1alpha1"
+import (
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/postern-auth/postern/internal/resource/v1alpha1"
+)
 
 // Input is everything that a Set is compiled from.
 type Input struct {
@@ -24,11 +28,12 @@ type Document struct {
 
 	// Namespace and Name say whose document it is where Policy is nil.
 	Namespace, Name string
+	UID             types.UID // of an object of a cluster
 }
 
 // NewDocument returns what Compile needs of a decoded document of kind AuthPolicy.
 func NewDocument(d *v1alpha1.Document) Document {
-	return Document{Policy: d.Policy, Origin: d.Origin, Err: d.Err, Namespace: d.Namespace, Name: d.Name}
+	return Document{Policy: d.Policy, Origin: d.Origin, Err: d.Err, Namespace: d.Namespace, Name: d.Name, UID: d.UID}
 }
 
 // name returns "namespace/name". Where no name could be read it is made of the place.

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/postern-auth/postern/internal/authz"
@@ -23,18 +24,21 @@ type apps struct {
 // app is what became of an App, and the Secrets that it was made of.
 type app struct {
 	keys    *declared.Keys
-	secrets []readSecret
+	secrets map[string]readSecret // by credential
 }
 
 // load indexes Apps and API keys. While what is in use of them stays the same, so does the index, and what holds it need
 // not be made again.
 func (a *apps) load(docs []*v1alpha1.Document, all secrets) (*declared.Store, v1alpha1.Errors) {
+	parse := func(doc *v1alpha1.Document, read func(string) ([]byte, error)) (declared.App, v1alpha1.Errors) {
+		named := secretReader{all: all, namespace: doc.Namespace}
+		return declared.FromResource(doc.App.Read(), doc.Origin, declared.Reader{File: read, Secret: named.read}, a.hasher)
+	}
 	now, errs := a.states.update(docs, &maker[app]{
 		make: func(doc *v1alpha1.Document, read func(string) ([]byte, error)) (made app, _ v1alpha1.Errors) {
-			named := secretReader{all: all, namespace: doc.Namespace}
-			parsed, errs := declared.FromResource(doc.App.Read(), doc.Origin, declared.Reader{File: read, Secret: named.read}, a.hasher)
-			made.secrets = named.list
+			parsed, errs := parse(doc, read)
 			if len(errs) == 0 {
+				made.secrets = all.of(doc.App.Read())
 				made.keys, errs = declared.NewKeys(&parsed)
 			}
 			if len(errs) == 0 {
@@ -43,13 +47,28 @@ func (a *apps) load(docs []*v1alpha1.Document, all secrets) (*declared.Store, v1
 			return made, errs
 		},
 		current:   func(app) bool { return true },
-		unchanged: func(made app) bool { return all.unchanged(made.secrets) },
+		unchanged: func(made app) bool { return all.unchanged(maps.Values(made.secrets)) },
+		revoke: func(made *app, newest *v1alpha1.Document, read func(string) ([]byte, error)) *app {
+			parsed, _ := parse(newest, read)
+			newest.App.Release()
+			return &app{secrets: made.secrets, keys: made.keys.Revoke(&parsed, func(credential string) bool {
+				secret, ok := made.secrets[credential]
+				return ok && all.gone(secret)
+			})}
+		},
 	})
 	keys, bad := a.keys.update(all.apiKeys(), &maker[kube.Credential]{
 		make: func(doc *v1alpha1.Document, _ func(string) ([]byte, error)) (kube.Credential, v1alpha1.Errors) {
 			return kube.FromSecret(doc.Secret, doc.Origin, a.hasher)
 		},
 		current: func(kube.Credential) bool { return true },
+		revoke: func(made *kube.Credential, newest *v1alpha1.Document, _ func(string) ([]byte, error)) *kube.Credential {
+			later, _ := kube.FromSecret(newest.Secret, newest.Origin, a.hasher)
+			if left, ok := made.Revoke(&later); ok {
+				return &left
+			}
+			return nil
+		},
 	})
 	same := a.store != nil && a.states.same(now) && a.keys.same(keys)
 	if a.states, a.keys = now, keys; !same {
@@ -63,7 +82,7 @@ func (a *apps) load(docs []*v1alpha1.Document, all secrets) (*declared.Store, v1
 func (a *apps) index() {
 	apart, own, errs := a.secretKeys()
 	var all []*declared.Keys
-	for name, app := range a.states.good() {
+	for name, app := range a.states.inUse() {
 		keys := app.keys
 		if secrets := apart[name]; secrets != nil {
 			var bad v1alpha1.Errors
@@ -79,8 +98,8 @@ func (a *apps) index() {
 // secretKeys sorts the API keys of Secrets: those of Apps, by "namespace/name", and those that are Apps by themselves.
 func (a *apps) secretKeys() (apart map[string][]declared.Secret, own []*declared.Keys, errs v1alpha1.Errors) {
 	apart = make(map[string][]declared.Secret)
-	usable := func(name string) bool { s := a.states[name]; return s != nil && s.good != nil }
-	for name, key := range a.keys.good() {
+	usable := func(name string) bool { s := a.states[name]; return s != nil && s.inUse != nil }
+	for name, key := range a.keys.inUse() {
 		secret := declared.Secret{Origin: key.Origin, Credential: declared.Credential{
 			Name: key.Name, Digest: key.Digest, Disabled: key.Disabled, Scopes: key.Scopes,
 			NotBefore: key.NotBefore, ExpiresAt: key.ExpiresAt,

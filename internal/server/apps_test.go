@@ -39,14 +39,14 @@ func TestConformance(t *testing.T) {
 			if errs != nil {
 				t.Fatal(errs)
 			}
-			a.keys[k.ID] = &state[kube.Credential]{good: &good[kube.Credential]{value: read}}
+			a.keys[k.ID] = &state[kube.Credential]{inUse: &read}
 		}
 		for name := range parsed {
 			all, errs := declared.NewKeys(parsed[name])
 			if errs != nil {
 				t.Fatal(errs)
 			}
-			a.states[name] = &state[app]{good: &good[app]{value: app{keys: all}}}
+			a.states[name] = &state[app]{inUse: &app{keys: all}}
 		}
 		if a.index(); a.clashes != nil {
 			t.Fatal(a.clashes)

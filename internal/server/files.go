@@ -18,6 +18,7 @@ const maxReferenced = 1 << 20
 var (
 	errNotRegular     = errors.New("is not a regular file")
 	errReferencedSize = errors.New("is larger than 1 MiB")
+	errNoFiles        = errors.New("an object of a cluster has no files")
 )
 
 // readFile is a file as it was when a resource that names it was compiled.
@@ -28,14 +29,22 @@ type readFile struct {
 
 // reader reads the files that one resource names and notes which.
 type reader struct {
-	dir   string // of the resource's file
+	dir   string // of the resource's file; empty: it is of a cluster
 	files []readFile
 }
 
-func newReader(o v1alpha1.Origin) *reader { return &reader{dir: filepath.Dir(o.File)} }
+func newReader(o v1alpha1.Origin) *reader {
+	if o.File == "" {
+		return &reader{}
+	}
+	return &reader{dir: filepath.Dir(o.File)}
+}
 
 // read reads a file by a path relative to the resource's.
 func (r *reader) read(path string) ([]byte, error) {
+	if r.dir == "" {
+		return nil, errNoFiles
+	}
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(r.dir, path)
 	}

@@ -107,7 +107,7 @@ func (i *Inspection) Explain(ctx context.Context, r *authz.Request) (authz.Decis
 
 // Scheme returns the AuthScheme "namespace/name", nil if there is none without errors.
 func (i *Inspection) Scheme(name string) *v1alpha1.AuthScheme {
-	if s := i.loader.schemes.states[name]; s != nil && s.good != nil {
+	if s := i.loader.schemes.states[name]; s != nil && s.inUse != nil {
 		return s.good.doc.Scheme
 	}
 	return nil
@@ -115,8 +115,8 @@ func (i *Inspection) Scheme(name string) *v1alpha1.AuthScheme {
 
 // App returns the keys of the App "namespace/name", nil if there is none without errors.
 func (i *Inspection) App(name string) *declared.Keys {
-	if s := i.loader.apps.states[name]; s != nil && s.good != nil {
-		return s.good.value.keys
+	if s := i.loader.apps.states[name]; s != nil && s.inUse != nil {
+		return s.inUse.keys
 	}
 	return nil
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"slices"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/postern-auth/postern/internal/authz"
 	"github.com/postern-auth/postern/internal/config"
 	"github.com/postern-auth/postern/internal/policy"
@@ -25,9 +27,9 @@ type loader struct {
 	apps     apps
 	schemes  schemes
 	compiler *policy.Compiler
-	good     map[string]bool // policies that were once without error
-	told     told            // errors of the last load
-	warned   told            // warnings of the last load
+	good     map[string]types.UID // policies that were once without error
+	told     told                 // errors of the last load
+	warned   told                 // warnings of the last load
 }
 
 func newLoader(cfg *config.Config, p *parts) (*loader, error) {
@@ -137,16 +139,17 @@ func (l *loader) countPolicies(docs []*v1alpha1.Document, errs v1alpha1.Errors) 
 	for _, e := range errs {
 		bad[e.Object] = true
 	}
-	good := make(map[string]bool, len(docs))
+	good := make(map[string]types.UID, len(docs))
 	counts := map[telemetry.ResourceState]int{}
 	for _, doc := range docs {
 		name := doc.Object()
+		uid, once := l.good[name]
 		switch {
 		case !bad[name]:
-			good[name] = true
+			good[name] = doc.UID
 			counts[telemetry.ResourceActive]++
-		case l.good[name]:
-			good[name] = true
+		case once && uid == doc.UID:
+			good[name] = uid
 			counts[telemetry.ResourceLastGood]++
 		default:
 			counts[telemetry.ResourceInvalid]++

@@ -193,10 +193,8 @@ func (s *scenario) load(t *testing.T) *policy.Set {
 		s.want["fresh"] = s.want["errors"]
 	}
 	schemes := map[string]*policy.Scheme{}
-	for name, state := range s.loader.schemes.states {
-		if state.good != nil {
-			schemes[name] = state.good.value.Scheme
-		}
+	for name, scheme := range s.loader.schemes.states.inUse() {
+		schemes[name] = scheme.Scheme
 	}
 	for _, name := range slices.Sorted(maps.Keys(schemes)) {
 		if schemes[name] != s.schemes[name] {

@@ -2,6 +2,7 @@ package server
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/postern-auth/postern/internal/authn/apikey"
 	"github.com/postern-auth/postern/internal/authn/jwt"
@@ -41,13 +42,17 @@ func (m *schemes) load(
 			return s, asErrors(doc, err)
 		},
 		current:   func(s scheme) bool { return s.store == nil || s.store == store },
-		unchanged: func(s scheme) bool { return all.unchanged(s.secrets) },
+		unchanged: func(s scheme) bool { return all.unchanged(slices.Values(s.secrets)) },
+		revoke: func(s *scheme, _ *v1alpha1.Document, _ func(string) ([]byte, error)) *scheme {
+			if slices.ContainsFunc(s.secrets, all.gone) {
+				return nil
+			}
+			return s
+		},
 	})
 	made := make(map[string]*policy.Scheme, len(m.states))
-	for name, s := range m.states {
-		if s.good != nil {
-			made[name] = s.good.value.Scheme
-		}
+	for name, s := range m.states.inUse() {
+		made[name] = s.Scheme
 	}
 	return made, errs
 }
@@ -102,10 +107,8 @@ func asErrors(doc *v1alpha1.Document, err error) v1alpha1.Errors {
 // authenticators returns all that are in use.
 func (m *schemes) authenticators() []authz.Authenticator {
 	var all []authz.Authenticator
-	for _, s := range m.states {
-		if s.good != nil {
-			all = append(all, s.good.value.Authenticator)
-		}
+	for _, s := range m.states.inUse() {
+		all = append(all, s.Authenticator)
 	}
 	return all
 }

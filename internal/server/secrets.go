@@ -3,7 +3,9 @@ package server
 import (
 	"crypto/sha256"
 	"fmt"
-	"slices"
+	"iter"
+
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/postern-auth/postern/internal/keystore/kube"
 	"github.com/postern-auth/postern/internal/resource/v1alpha1"
@@ -40,6 +42,7 @@ type secretKey struct{ namespace, name, key string }
 type readSecret struct {
 	secretKey
 
+	uid types.UID         // of the Secret
 	sum [sha256.Size]byte // of nothing if it could not be read
 }
 
@@ -67,15 +70,56 @@ type secretReader struct {
 
 func (r *secretReader) read(name, key string) ([]byte, error) {
 	k := secretKey{r.namespace, name, key}
-	value, err := r.all.read(k)
-	r.list = append(r.list, readSecret{k, sha256.Sum256(value)})
-	return value, err
+	r.list = append(r.list, r.all.now(k))
+	return r.all.read(k)
+}
+
+// now returns the value as it is.
+func (all secrets) now(k secretKey) readSecret {
+	value, _ := all.read(k)
+	read := readSecret{secretKey: k, sum: sha256.Sum256(value)}
+	if doc := all[k.namespace+"/"+k.name]; doc != nil {
+		read.uid = doc.UID
+	}
+	return read
+}
+
+// of returns the values that signing credentials of an App are made of, by credential.
+func (all secrets) of(app *v1alpha1.App) map[string]readSecret {
+	var values map[string]readSecret
+	for i := range app.Spec.Credentials {
+		c := &app.Spec.Credentials[i]
+		if c.Signing == nil || c.Signing.SecretRef == nil {
+			continue
+		}
+		if values == nil {
+			values = make(map[string]readSecret)
+		}
+		values[c.Name] = all.now(secretKey{app.Namespace, c.Signing.SecretRef.Name, c.Signing.SecretRef.Key})
+	}
+	return values
 }
 
 // unchanged reports whether all the values are still what they were.
-func (all secrets) unchanged(list []readSecret) bool {
-	return !slices.ContainsFunc(list, func(r readSecret) bool {
-		value, _ := all.read(r.secretKey)
-		return sha256.Sum256(value) != r.sum
-	})
+func (all secrets) unchanged(values iter.Seq[readSecret]) bool {
+	for was := range values {
+		if all.now(was.secretKey) != was {
+			return false
+		}
+	}
+	return true
+}
+
+// gone reports whether a value was taken away: its Secret, or it from its Secret. In a cluster somebody has done that
+// on purpose; in files it may be about to appear again.
+func (all secrets) gone(was readSecret) bool {
+	if was.uid == "" {
+		return false
+	}
+	doc := all[was.namespace+"/"+was.name]
+	if doc == nil || doc.UID != was.uid {
+		return true
+	}
+	_, ok := doc.Secret.Value(was.key)
+	return !ok
 }

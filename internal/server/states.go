@@ -3,7 +3,10 @@ package server
 import (
 	"iter"
 	"maps"
+	"reflect"
 	"slices"
+
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/postern-auth/postern/internal/resource/v1alpha1"
 	"github.com/postern-auth/postern/internal/telemetry"
@@ -11,7 +14,9 @@ import (
 
 // state is what is known of one App, AuthScheme or API key.
 type state[T any] struct {
+	uid   types.UID
 	good  *good[T]   // nil: no version was ever without error
+	inUse *T         // what of it is in use: its value, less what a later version turns off; nil: nothing
 	fresh bool       // good is of the version that the document holds now
 	files []readFile // read for it, by a version in error too
 }
@@ -34,10 +39,13 @@ type maker[T any] struct {
 	current func(T) bool
 	// unchanged, unless nil, reports whether what a value was read from beside files is still what it was.
 	unchanged func(T) bool
+	// revoke returns what is left of a last good value after a newer version that has errors: nil if nothing is.
+	revoke func(value *T, newest *v1alpha1.Document, read func(path string) ([]byte, error)) *T
 }
 
 // update returns the states of a new snapshot. What has not changed is not made again. What is in error keeps its last
-// good version, which is made again if it is not current; if that fails too, it is no longer used.
+// good version, less what the version in error turns off: a mistake takes nothing away, and keeps nothing that is taken
+// away. The last good version is made again if it is not current; if that fails too, it is no longer used.
 func (old states[T]) update(docs []*v1alpha1.Document, m *maker[T]) (states[T], v1alpha1.Errors) {
 	now := make(states[T], len(docs))
 	var errs v1alpha1.Errors
@@ -52,24 +60,49 @@ func (old states[T]) update(docs []*v1alpha1.Document, m *maker[T]) (states[T], 
 
 // next returns the state after a new version of the document.
 func (s *state[T]) next(doc *v1alpha1.Document, m *maker[T]) (*state[T], v1alpha1.Errors) {
-	var before *good[T]
-	if s != nil {
-		before = s.good
+	if s == nil || s.uid != doc.UID || !hasObject(doc) {
+		s = &state[T]{} // what is known is about another object of that name
 	}
-	if before.is(doc) && m.current(before.value) && m.same(before) {
-		return &state[T]{good: before, fresh: doc.Err == nil, files: before.files}, nil
+	now := &state[T]{uid: doc.UID}
+	var errs v1alpha1.Errors
+	if s.good.is(doc) && m.current(s.good.value) && m.same(s.good) {
+		now.good, now.files = s.good, s.good.files
+	} else {
+		now.good, now.files, errs = m.try(doc)
 	}
-	now, files, errs := m.try(doc)
-	if now != nil {
-		return &state[T]{good: now, fresh: doc.Err == nil, files: files}, nil
-	}
+	whole := now.good != nil && doc.Draft == nil
+	now.fresh = now.good != nil && doc.Err == nil
 	if doc.Err != nil {
 		errs = nil // it says what is wrong; these are about an earlier version
 	}
-	if before != nil && !m.current(before.value) {
-		before, _, _ = m.try(&before.doc)
+	if now.good == nil {
+		now.good = s.good
+		if s.good != nil && !m.current(s.good.value) {
+			now.good, _, _ = m.try(&s.good.doc)
+		}
 	}
-	return &state[T]{good: before, files: files}, errs
+	now.use(doc, m, whole, s.inUse)
+	return now, errs
+}
+
+// use puts the last good version in use, whole or less what the newest turns off. What is the same as before stays the
+// same in memory.
+func (s *state[T]) use(doc *v1alpha1.Document, m *maker[T], whole bool, before *T) {
+	if s.good == nil {
+		return
+	}
+	s.inUse = &s.good.value
+	if whole {
+		return
+	}
+	left := m.revoke(s.inUse, doc.Newest(), newReader(doc.Origin).read)
+	switch {
+	case reflect.DeepEqual(left, s.inUse):
+	case reflect.DeepEqual(left, before):
+		s.inUse = before
+	default:
+		s.inUse = left
+	}
 }
 
 // same reports whether what was read for the value is still there and the same.
@@ -79,7 +112,7 @@ func (m *maker[T]) same(g *good[T]) bool {
 
 // try makes the value of a document. It returns nil if there are errors, or no object to make it of.
 func (m *maker[T]) try(doc *v1alpha1.Document) (*good[T], []readFile, v1alpha1.Errors) {
-	if doc.App == nil && doc.Scheme == nil && doc.Secret == nil {
+	if !hasObject(doc) {
 		return nil, nil, nil
 	}
 	r := newReader(doc.Origin)
@@ -90,6 +123,11 @@ func (m *maker[T]) try(doc *v1alpha1.Document) (*good[T], []readFile, v1alpha1.E
 	return &good[T]{doc: *doc, files: r.files, value: value}, r.files, nil
 }
 
+// hasObject reports whether the document holds an object, its last good version if it is in error.
+func hasObject(doc *v1alpha1.Document) bool {
+	return doc.App != nil || doc.Scheme != nil || doc.Secret != nil
+}
+
 // is reports whether the document still holds the object that g was made of: objects that do not change keep their
 // pointers, and so they do as last good versions.
 func (g *good[T]) is(doc *v1alpha1.Document) bool {
@@ -98,14 +136,14 @@ func (g *good[T]) is(doc *v1alpha1.Document) bool {
 
 // same reports whether what is in use is the same.
 func (all states[T]) same(other states[T]) bool {
-	return maps.EqualFunc(all, other, func(x, y *state[T]) bool { return x.good == y.good })
+	return maps.EqualFunc(all, other, func(x, y *state[T]) bool { return x.inUse == y.inUse })
 }
 
-// good returns what is in use, in order of name.
-func (all states[T]) good() iter.Seq2[string, *T] {
+// inUse returns what is in use, in order of name.
+func (all states[T]) inUse() iter.Seq2[string, *T] {
 	return func(yield func(string, *T) bool) {
 		for _, name := range slices.Sorted(maps.Keys(all)) {
-			if s := all[name]; s.good != nil && !yield(name, &s.good.value) {
+			if s := all[name]; s.inUse != nil && !yield(name, s.inUse) {
 				return
 			}
 		}
@@ -128,7 +166,7 @@ func (all states[T]) count(kind string) []telemetry.ResourceCount {
 		switch {
 		case s.fresh:
 			counts[telemetry.ResourceActive]++
-		case s.good != nil:
+		case s.inUse != nil:
 			counts[telemetry.ResourceLastGood]++
 		default:
 			counts[telemetry.ResourceInvalid]++

@@ -25,6 +25,7 @@ func TestLastGoodIsMadeAgain(t *testing.T) {
 			return day, nil
 		},
 		current: func(made int) bool { return made == day },
+		revoke:  func(made *int, _ *v1alpha1.Document, _ func(string) ([]byte, error)) *int { return made },
 	}
 	var s *state[int]
 	next := func(scheme *v1alpha1.AuthScheme, want, calls, errs int) {
@@ -32,8 +33,8 @@ func TestLastGoodIsMadeAgain(t *testing.T) {
 		before := made
 		now, bad := s.next(&v1alpha1.Document{Scheme: scheme}, m)
 		got := 0
-		if s = now; s.good != nil {
-			got = s.good.value
+		if s = now; s.inUse != nil {
+			got = *s.inUse
 		}
 		if got != want || made != before+calls || len(bad) != errs {
 			t.Errorf("got the value of day %d after %d calls with %v; want day %d, %d calls, %d errors", got, made-before, bad, want, calls, errs)

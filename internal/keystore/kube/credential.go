@@ -43,9 +43,9 @@ func (c *Credential) Errorf(field, remedy, format string, args ...any) *v1alpha1
 	return c.Origin.Errorf("Secret "+c.Namespace+"/"+c.Name, field, remedy, format, args...)
 }
 
-// FromSecret reads a Secret that is an API key. It returns every error that it finds, and the Credential is of use only
-// if there is none. Errors show no value of the Secret, not even of an annotation: they become Events, which more people
-// may read than Secrets.
+// FromSecret reads a Secret that is an API key. It returns every error that it finds, and with any the Credential is of
+// use to Revoke only: a Secret is disabled unless it says "false" or nothing. Errors show no value of the Secret, not even
+// of an annotation: they become Events, which more people may read than Secrets.
 func FromSecret(s *v1alpha1.Secret, origin v1alpha1.Origin, hasher *keystore.Hasher) (Credential, v1alpha1.Errors) {
 	r := &reader{annotations: s.Annotations, out: Credential{
 		Namespace: s.Namespace, Name: s.Name, App: s.Labels[LabelApp], Labels: s.Labels, Origin: origin,
@@ -59,6 +59,19 @@ func FromSecret(s *v1alpha1.Secret, origin v1alpha1.Origin, hasher *keystore.Has
 		r.errorf(annotation(annotationExpiresAt), "let it expire later, or delete the Secret", "is not after %s", annotationNotBefore)
 	}
 	return r.out, r.errs
+}
+
+// Revoke returns the credential less what a later version of the Secret turns off, whatever else is wrong with that
+// version. It returns false if nothing is left: the Secret is no API key any more, another one, or another App's. What is
+// left is good only while both versions say so.
+func (c Credential) Revoke(later *Credential) (Credential, bool) {
+	replaced := later.Digest != (keystore.Digest{}) && later.Digest != c.Digest
+	if !IsAPIKey(later.Labels) || replaced || later.App != c.App {
+		return Credential{}, false
+	}
+	c.Disabled = c.Disabled || later.Disabled
+	c.NotBefore, c.ExpiresAt = keystore.Overlap(c.NotBefore, c.ExpiresAt, later.NotBefore, later.ExpiresAt)
+	return c, true
 }
 
 // reader reads one Secret.

@@ -44,7 +44,7 @@ func makePlan(l *ledger, live []versions) *plan {
 }
 
 func (r *record) want(kind string, live []versions) want {
-	w := want{uid: r.uid, conditions: []metav1.Condition{r.accepted(), r.programmed(kind, live)}}
+	w := want{uid: r.uid, conditions: []metav1.Condition{r.accepted(kind), r.programmed(kind, live)}}
 	if by, all := overriddenBy(r.verdict.targets); all && !r.verdict.withheld {
 		w.conditions = append(w.conditions, r.overridden(by))
 	}
@@ -70,14 +70,14 @@ func (r *record) condition(kind string, holds bool, reason, message string) meta
 	return c
 }
 
-func (r *record) accepted() metav1.Condition {
+func (r *record) accepted(kind string) metav1.Condition {
 	v := &r.verdict
 	if v.reason == v1alpha1.ReasonAccepted {
 		return r.condition(v1alpha1.ConditionAccepted, true, string(v.reason), "valid and in use")
 	}
 	message := v.message
 	if v.withheld && r.inForce > 0 {
-		message = fmt.Sprintf("%s; generation %d stays in force", message, r.inForce)
+		message = fmt.Sprintf("%s; generation %d stays in force%s", message, r.inForce, less[kind])
 	}
 	return r.condition(v1alpha1.ConditionAccepted, false, string(v.reason), message)
 }
@@ -89,6 +89,12 @@ var nothing = map[string]string{
 	v1alpha1.KindApp:        "no generation is in force: its credentials are refused",
 }
 
+// less says what of a generation that stays in force does not.
+var less = map[string]string{
+	v1alpha1.KindAuthScheme: ", unless a Secret of it is gone",
+	v1alpha1.KindApp:        ", less what has been turned off since",
+}
+
 func (r *record) programmed(kind string, live []versions) metav1.Condition {
 	by, overridden := overriddenBy(r.verdict.targets)
 	switch {
@@ -96,7 +102,7 @@ func (r *record) programmed(kind string, live []versions) metav1.Condition {
 		return r.condition(v1alpha1.ConditionProgrammed, false, reasonNotAccepted, nothing[kind])
 	case r.verdict.withheld:
 		return r.condition(v1alpha1.ConditionProgrammed, false, reasonNotAccepted,
-			fmt.Sprintf("generation %d is in force", r.inForce))
+			fmt.Sprintf("generation %d is in force%s", r.inForce, less[kind]))
 	case refused(r.verdict.targets):
 		return r.condition(v1alpha1.ConditionProgrammed, false, reasonNotAccepted, "it is attached to none of its targets")
 	case overridden:
@@ -127,7 +133,7 @@ func (r *record) ancestor(t *attach.Target) v1alpha1.AncestorStatus {
 	a := v1alpha1.AncestorStatus{AncestorRef: t.Ref, ControllerName: v1alpha1.ControllerName}
 	accepted := r.condition(v1alpha1.ConditionAccepted, t.Reason == v1alpha1.ReasonAccepted, string(t.Reason), t.Message)
 	if r.verdict.withheld {
-		accepted = r.accepted() // the targets are those of the generation that stays in force
+		accepted = r.accepted(v1alpha1.KindAuthPolicy) // the targets are those of the generation that stays in force
 	}
 	a.Conditions = append(a.Conditions, accepted)
 	if len(t.OverriddenBy) > 0 && !r.verdict.withheld {

@@ -10,6 +10,7 @@ import (
 
 	yaml "go.yaml.in/yaml/v3"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // MaxDocument is the size of the largest document that Decode reads, in bytes.
@@ -29,13 +30,15 @@ type Document struct {
 	Kind      string
 	Namespace string
 	Name      string
+	UID       types.UID // of an object of the Kubernetes API; empty: of a file
 
 	Scheme *AuthScheme
 	Policy *AuthPolicy
 	App    *DeclaredApp
 	Secret *Secret
 
-	Err error // an Errors
+	Err   error  // an Errors
+	Draft Object // what an App or a Secret with Err says as far as it could be read; nil: nothing that can be relied on
 }
 
 // Object returns the document's object as messages name it: "AuthPolicy shop/orders".
@@ -109,7 +112,7 @@ type Object interface {
 // its defaults and validated. It takes the object over. There is no directory that a path could be relative to, so files
 // that the object names are errors.
 func NewDocument(o Object) Document {
-	doc := Document{Namespace: o.GetNamespace(), Name: o.GetName()}
+	doc := Document{Namespace: o.GetNamespace(), Name: o.GetName(), UID: o.GetUID()}
 	switch o := o.(type) {
 	case *AuthScheme:
 		doc.Kind, doc.Scheme = KindAuthScheme, o
@@ -170,10 +173,16 @@ func decode(o Origin, root *yaml.Node) Document {
 	return doc
 }
 
-// conclude ends the reading of an object: with errors nothing of it is left but the routes of a policy.
+// conclude ends the reading of an object: with errors nothing of it is left but a draft and the routes of a policy.
 func (d *Document) conclude(errs Errors) {
 	if d.Err = errs.err(); d.Err == nil {
 		return
+	}
+	switch {
+	case d.App != nil:
+		d.Draft = d.App.Read().draft(errs)
+	case d.Secret != nil:
+		d.Draft = d.Secret
 	}
 	d.Scheme, d.App, d.Secret = nil, nil, nil
 	if d.Policy != nil {

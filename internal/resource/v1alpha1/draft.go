@@ -1,0 +1,50 @@
+package v1alpha1
+
+import "reflect"
+
+// Newest returns the document with its draft, if it has one, in the place of the object: what the newest version says,
+// to be asked for nothing but what it turns off.
+func (d *Document) Newest() *Document {
+	newest := *d
+	switch draft := d.Draft.(type) {
+	case *App:
+		newest.App = &DeclaredApp{app: draft}
+	case *Secret:
+		newest.Secret = draft
+	}
+	return &newest
+}
+
+// draft returns the App as what it says of its credentials. A field disabled that cannot be read counts as true: nobody
+// writes it to leave something on. It returns nil where nobody can tell which credentials there are, unless all of them
+// are disabled.
+func (a *App) draft(errs Errors) Object {
+	const disabled, credentials = "disabled", path("spec.credentials")
+	at := make(map[path]bool, len(errs))
+	for _, e := range errs {
+		at[path(e.Field)] = true
+	}
+	a.Spec.Disabled = a.Spec.Disabled || at[path("spec").dot(disabled)]
+	for i := range a.Spec.Credentials {
+		c := &a.Spec.Credentials[i]
+		c.Disabled = c.Disabled || at[credentials.index(i).dot(disabled)]
+	}
+	unread := at[""] || at["spec"] || a.Spec.Credentials == nil && (at[credentials] || misspelt(errs))
+	if unread && !a.Spec.Disabled {
+		return nil
+	}
+	return a
+}
+
+// misspelt reports whether one of the errors is about a field of an App's spec that there is not: it could be any.
+func misspelt(errs Errors) bool {
+	spec := fieldsOf(reflect.TypeFor[AppSpec]())
+	for _, e := range errs {
+		if steps := path(e.Field).steps(); len(steps) > 1 && steps[0] == "spec" {
+			if _, ok := spec.byName[steps[1]]; !ok {
+				return true
+			}
+		}
+	}
+	return false
+}
