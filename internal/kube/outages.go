@@ -2,6 +2,7 @@ package kube
 
 import (
 	"context"
+	"fmt"
 	"sync"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -13,7 +14,9 @@ import (
 
 // outages knows what cannot be asked of the API server at the moment.
 type outages struct {
-	report func(error) // called when the first thing fails, and with nil when nothing does any more
+	// report is called when the first thing fails, and with nil when nothing does any more. What is forbidden stays so
+	// until somebody allows it: each such thing is reported.
+	report func(error)
 
 	mu      sync.Mutex
 	failing map[any]bool // by who asks
@@ -30,10 +33,15 @@ func (o *outages) note(who any, err error) {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	failed := len(o.failing) > 0
+	failed, known := len(o.failing) > 0, o.failing[who]
+	forbidden := apierrors.IsForbidden(err)
 	switch {
 	case err != nil:
-		if o.failing[who] = true; !failed {
+		o.failing[who] = true
+		if forbidden {
+			err = fmt.Errorf("%w; allow it to list and watch them, as the chart's role does", err)
+		}
+		if !failed || forbidden && !known {
 			o.report(err)
 		}
 	case failed:

@@ -126,17 +126,14 @@ func objects(s source.Snapshot, namespace string) []string {
 	return list
 }
 
-// outage kills the API server if it is to begin, and waits until it is noticed that it has begun, or has ended.
-func (w *watched) outage(begins bool) {
+// outage waits until it is noticed that one has begun, and returns what is said of it, or that all have ended.
+func (w *watched) outage(begins bool) error {
 	w.t.Helper()
-	if begins {
-		w.cluster.APIServer.Kill()
-	}
 	for {
 		select {
 		case err := <-w.outages:
 			if (err != nil) == begins {
-				return
+				return err
 			}
 		case <-w.ctx.Done():
 			w.t.Fatal("nobody noticed")
@@ -250,12 +247,13 @@ func TestAPIServerGone(t *testing.T) {
 	w := watch(t, c)
 	w.apply(app("default", "a", "v1"))
 	w.await("default", "App/a=v1")
-	w.outage(true)
+	c.APIServer.Kill()
+	_ = w.outage(true)
 	for len(w.delivered) > 0 {
 		t.Errorf("a snapshot of a cluster that is gone: %v", <-w.delivered)
 	}
 	must(t, c.RestartAPIServer(ctx))
 	w.apply(app("default", "a", "v2"))
 	w.await("default", "App/a=v2")
-	w.outage(false)
+	_ = w.outage(false)
 }

@@ -81,9 +81,9 @@ func hasControl(s string) bool {
 
 // foldHeader returns the one spelling that all aliases of a header's name share: servers are known to take X_Auth_App
 // and X.Auth.App for X-Auth-App.
-func foldHeader(name string) string {
-	return strings.NewReplacer("_", "-", ".", "-").Replace(strings.ToLower(name))
-}
+func foldHeader(name string) string { return separators.Replace(strings.ToLower(name)) }
+
+var separators = strings.NewReplacer("_", "-", ".", "-")
 
 // carriesRequest reports whether the header is part of how the request itself is carried: who sets or removes it
 // changes what the upstream reads, not who it believes the caller to be.
