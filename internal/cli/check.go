@@ -3,10 +3,13 @@ package cli
 import (
 	"fmt"
 	"net/netip"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/postern-auth/postern/internal/authz"
+	"github.com/postern-auth/postern/internal/config"
 	"github.com/postern-auth/postern/internal/policy"
 	"github.com/postern-auth/postern/internal/server"
 )
@@ -16,9 +19,10 @@ type checkFlags struct {
 	requestFlags
 	config configFlags
 
-	source, policy, rule string
-	signedText           string
-	coverage             coverageFlags
+	source, policy, rule, route string
+	signedText                  string
+	coverage                    bool
+	cluster                     clusterFlags
 }
 
 func newCheck() *cobra.Command {
@@ -32,29 +36,33 @@ the others did not. Describe the request as for curl. Remote key sets are fetche
 Where a signature does not verify, the text that was expected to be signed is shown, never a secret. With the text that
 the client's own code signed in a file, --signed-text names the first line that differs.
 
-With --coverage, and no URL, it reads a cluster once, as --kubernetes, --kubeconfig or the configuration say, and lists the
-routes of the Gateway API that a Gateway serves: under which policy, and how. A rule is attached if a policy is attached
-to it, its route, or their Gateway; host if none is, and the policies that name the route's hosts have a rule without a
-condition on each, so that some rule fits whatever comes; denied if it is refused for an error, which is listed too. All
-else is uncovered, and its requests are refused. Read access is all that is needed.
+With --kubernetes or --kubeconfig it reads a cluster once instead of a directory, and writes nothing. There --route decides
+the request as one through an HTTPRoute or GRPCRoute, which Envoy Gateway's route metadata would name.
 
-What is wrong with the resources is listed on standard error. Exit codes: 0 allowed, 1 denied, 2 bad usage; with
---coverage 0 all routes are covered, 1 some are not, or the cluster cannot be read.`,
+With --coverage, and no URL, it reads the cluster of these flags or of the configuration, and lists the routes of the
+Gateway API that a Gateway serves: under which policy, and how. A rule is attached if a policy is attached to it, its
+route, or their Gateway; host if none is, and the policies that name the route's hosts have a rule without a condition on
+each, so that some rule fits whatever comes; denied if it is refused for an error, which is listed too. All else is
+uncovered, and its requests are refused. Read access is all that is needed.
+
+What is wrong with the resources is listed on standard error. Exit codes: 0 allowed, 1 denied, 2 bad usage, or the resources
+cannot be read; with --coverage 0 all routes are covered, 1 some are not, or the cluster cannot be read.`,
 		Example: `  postern check --resources ./policies -H 'X-API-Key: pk_…' https://orders.example.com/orders/1
   postern check -c postern.yaml -X POST -d @order.json -H "Authorization: Bearer $TOKEN" https://orders.example.com/orders
   postern check --resources ./policies --source 10.1.2.3 -o json https://orders.example.com/
   postern check --resources ./policies --signed-text client.txt -H 'Signature-Input: …' -H 'Signature: …' \
     https://orders.example.com/orders/1
+  postern check --kubernetes --route HTTPRoute/shop/orders -H 'X-API-Key: pk_…' https://orders.example.com/orders/1
   postern check --coverage --kubeconfig ~/.kube/config`,
 		Args: func(cmd *cobra.Command, args []string) error {
-			if f.coverage.asked {
+			if f.coverage {
 				return noArgs(cmd, args)
 			}
 			return oneArg("the URL")(cmd, args)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if f.coverage.asked {
-				return f.coverage.run(cmd, &f.config)
+			if f.coverage {
+				return f.listCoverage(cmd)
 			}
 			return f.run(cmd, args[0])
 		},
@@ -65,15 +73,15 @@ What is wrong with the resources is listed on standard error. Exit codes: 0 allo
 	flags.StringVar(&f.source, "source", "127.0.0.1", "address of the peer that Envoy would report")
 	flags.StringVar(&f.policy, "policy", "", "policy that the route names in context_extensions, as namespace/name")
 	flags.StringVar(&f.rule, "rule", "", "rule that the route names, with --policy")
+	flags.StringVar(&f.route, "route", "", "route of the Gateway API that the request came through, as HTTPRoute/namespace/name or, for one of its\n"+
+		"rules, HTTPRoute/namespace/name/section; in a cluster")
 	addSignedText(cmd, &f.signedText)
-	f.coverage.add(cmd)
+	flags.BoolVar(&f.coverage, "coverage", false, "list the routes of a cluster and the policies that cover them")
+	f.cluster.add(cmd)
 	return cmd
 }
 
 func (f *checkFlags) run(cmd *cobra.Command, rawURL string) error {
-	if f.coverage.cluster() {
-		return usagef("--kubernetes and --kubeconfig go with --coverage: a request is decided by a directory of resources")
-	}
 	asJSON, err := wantsJSON(cmd)
 	if err != nil {
 		return err
@@ -86,7 +94,12 @@ func (f *checkFlags) run(cmd *cobra.Command, rawURL string) error {
 	if err != nil {
 		return err
 	}
-	cfg, err := f.config.read()
+	var cfg *config.Config
+	if f.cluster.named() || f.route != "" {
+		cfg, err = f.cluster.read(&f.config)
+	} else {
+		cfg, err = f.config.read()
+	}
 	if err != nil {
 		return err
 	}
@@ -138,6 +151,13 @@ func (f *checkFlags) request(cmd *cobra.Command, rawURL string) (*authz.Request,
 		if x.Value != "" {
 			r.ContextExtensions = append(r.ContextExtensions, x)
 		}
+	}
+	if f.route != "" {
+		parts := strings.Split(f.route, "/")
+		if len(parts) < 3 || len(parts) > 4 || slices.Contains(parts, "") {
+			return nil, usagef("--route %q: write it as HTTPRoute/namespace/name, or HTTPRoute/namespace/name/section", f.route)
+		}
+		r.RouteMetadata = policy.RouteMetadata(parts[0], parts[1], parts[2], strings.Join(parts[3:], ""))
 	}
 	return r, nil
 }

@@ -10,34 +10,17 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/postern-auth/postern/internal/config"
 	"github.com/postern-auth/postern/internal/policy"
 	"github.com/postern-auth/postern/internal/server"
 )
 
-// coverageFlags ask for the routes of a cluster instead of a request.
-type coverageFlags struct {
-	asked, kubernetes bool
-	kubeconfig        string
-}
-
-func (f *coverageFlags) add(cmd *cobra.Command) {
-	flags := cmd.Flags()
-	flags.BoolVar(&f.asked, "coverage", false, "list the routes of a cluster and the policies that cover them")
-	flags.BoolVar(&f.kubernetes, "kubernetes", false, "read the cluster that kubectl uses, or this Pod's; with --coverage")
-	flags.StringVar(&f.kubeconfig, "kubeconfig", "", "file that says where the cluster is; with --coverage")
-	_ = cmd.MarkFlagFilename("kubeconfig")
-}
-
-// cluster reports whether a flag names one.
-func (f *coverageFlags) cluster() bool { return f.kubernetes || f.kubeconfig != "" }
-
-func (f *coverageFlags) run(cmd *cobra.Command, flags *configFlags) error {
+// listCoverage lists the routes of a cluster.
+func (f *checkFlags) listCoverage(cmd *cobra.Command) error {
 	asJSON, err := wantsJSON(cmd)
 	if err != nil {
 		return err
 	}
-	cfg, err := f.read(flags)
+	cfg, err := f.cluster.read(&f.config)
 	if err != nil {
 		return err
 	}
@@ -59,34 +42,6 @@ func (f *coverageFlags) run(cmd *cobra.Command, flags *configFlags) error {
 		err = &toldError{exitFailed}
 	}
 	return err
-}
-
-// read returns the configuration with the cluster.
-func (f *coverageFlags) read(flags *configFlags) (*config.Config, error) {
-	if flags.dir != "" {
-		return nil, usagef("--coverage is of a cluster's routes, and --resources names a directory")
-	}
-	cfg, err := readConfig(flags.file)
-	if err != nil {
-		return nil, err
-	}
-	k := cfg.Resources.Kubernetes
-	if k == nil && !f.cluster() {
-		return nil, usagef("--coverage needs a cluster: give --kubernetes or --kubeconfig, or a configuration with resources.kubernetes")
-	}
-	if k == nil {
-		k = &config.Kubernetes{}
-		cfg.Resources.Kubernetes = k
-		cfg.FromFlag("resources.kubernetes", "--kubernetes")
-	}
-	if f.kubeconfig != "" {
-		k.Kubeconfig = f.kubeconfig
-		cfg.FromFlag("resources.kubernetes.kubeconfig", "--kubeconfig")
-	}
-	if err := cfg.ValidateValues(); err != nil {
-		return nil, &usageError{err}
-	}
-	return cfg, nil
 }
 
 // coverageReport is what -o json prints.

@@ -11,6 +11,9 @@
 // themselves. Nothing is asked of the API server during a check.
 //
 // The Gateway API need not be installed. Its kinds are looked for when watching begins and then every minute, each by
-// itself; with the first of a kind, policies are attached anew. A kind whose definition is deleted later counts as it
-// last was, and the API server is reported as not answering about it.
+// itself; with the first of a kind, policies are attached anew. Deleting a definition deletes its objects, here as
+// anywhere; then the API server is reported as not answering about the kind until the definition is there again.
+//
+// Nothing is delivered before everything could be read. A kind that may not be watched keeps a replica from becoming
+// ready, and each such kind is reported.
 package kube

@@ -128,3 +128,16 @@ func (n *namedRoute) find(p *probe, section, path string, loose bool) (best *mat
 	}
 	return best
 }
+
+// RouteMetadata returns the metadata by which Envoy Gateway would name a route, or one of its rules by its section.
+func RouteMetadata(kind, namespace, name, section string) []authz.Field {
+	fields := []authz.Field{
+		{Name: resources + "0.kind", Value: kind},
+		{Name: resources + "0.namespace", Value: namespace},
+		{Name: resources + "0.name", Value: name},
+	}
+	if section != "" {
+		fields = append(fields, authz.Field{Name: resources + "0.sectionName", Value: section})
+	}
+	return fields
+}

@@ -23,6 +23,7 @@ type ruleID struct{ policy, rule string }
 // no series.
 type tally struct {
 	counts atomic.Pointer[[]atomic.Uint64]
+	seen   uint64 // by which set; guarded by decisions.mu
 }
 
 // decisions counts decisions by policy, rule, decision and reason. The rules are those that set was told, so nothing
@@ -34,6 +35,7 @@ type decisions struct {
 	room  atomic.Int64 // how many more rules may have series
 
 	mu    sync.Mutex // guards the changes of rules and room
+	sets  uint64     // how often set was called
 	none  *tally     // no policy was found
 	other *tally
 }
@@ -114,6 +116,8 @@ func (c *decisions) set(rules iter.Seq2[string, string]) {
 	old := c.rules.Load()
 	if old == nil {
 		old = &map[ruleID]*tally{}
+	} else if c.are(*old, rules) {
+		return
 	}
 	next, room := map[ruleID]*tally{}, c.max
 	add := func(id ruleID) {
@@ -136,6 +140,25 @@ func (c *decisions) set(rules iter.Seq2[string, string]) {
 	})
 	c.rules.Store(&next)
 	c.room.Store(int64(room))
+}
+
+// are reports whether these are the rules that there are: most changes of a policy leave their names as they are.
+func (c *decisions) are(there map[ruleID]*tally, rules iter.Seq2[string, string]) bool {
+	c.sets++
+	found, same := 0, true
+	see := func(id ruleID) {
+		t := there[id]
+		if same = same && t != nil; same && t.seen != c.sets {
+			t.seen = c.sets
+			found++
+		}
+	}
+	rules(func(policy, rule string) bool {
+		see(ruleID{policy, rule})
+		see(ruleID{policy, ""})
+		return same
+	})
+	return same && found == len(there)
 }
 
 // Describe implements [prometheus.Collector].

@@ -119,6 +119,10 @@ func TestSeriesAreBounded(t *testing.T) {
 	if got := testutil.CollectAndCount(c); got != 11 { // and _other
 		t.Errorf("%d series, want 11", got)
 	}
+	c.set(rules(names(0, 100)...)) // the same again
+	if got := testutil.CollectAndCount(c); got != 11 {
+		t.Errorf("after a reload that changes nothing: %d series, want 11", got)
+	}
 	c.set(rules(names(5, 100)...)) // half of the ten are gone
 	decide(50, 100)
 	if got := testutil.CollectAndCount(c); got != 11 {

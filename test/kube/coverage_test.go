@@ -123,6 +123,13 @@ HTTPRoute  coverage/orders  orders.example.com  1 of 2  -               uncovere
 		t.Errorf("%d of %d uncovered; -want +got:\n%s", report.Uncovered, report.Total, diff)
 	}
 
+	cmd := exec.CommandContext(ctx, bin, "check", "-c", config, "--kubeconfig", c.Kubeconfig,
+		"--route", "HTTPRoute/coverage/orders/read", "https://orders.example.com/orders/1")
+	decided, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(decided), "coverage/read") {
+		t.Errorf("a request through a route: %v\n%s", err, decided)
+	}
+
 	// Whoever may not read is told so, at once.
 	_, err = c.Kubectl(ctx, "create", "serviceaccount", "reader", "-n", "coverage")
 	must(t, err)
