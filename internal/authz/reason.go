@@ -25,6 +25,7 @@ const (
 	ReasonMalformedCredential
 	ReasonUnknownKey
 	ReasonKeyDisabled
+	ReasonKeyRevoked
 	ReasonKeyExpired
 	ReasonKeyNotYetValid
 	ReasonAppNotAccepted // the key's App is disabled or not one the scheme accepts
@@ -95,6 +96,7 @@ var reasons = [reasonCount]struct {
 	ReasonMalformedCredential: {"malformed_credential", ClassUnauthenticated},
 	ReasonUnknownKey:          {"unknown_key", ClassUnauthenticated},
 	ReasonKeyDisabled:         {"key_disabled", ClassUnauthenticated},
+	ReasonKeyRevoked:          {"key_revoked", ClassUnauthenticated},
 	ReasonKeyExpired:          {"key_expired", ClassUnauthenticated},
 	ReasonKeyNotYetValid:      {"key_not_yet_valid", ClassUnauthenticated},
 	ReasonAppNotAccepted:      {"app_not_accepted", ClassUnauthenticated},

@@ -10,6 +10,7 @@ import (
 
 // What Check refuses with. They carry the Reason of the denial.
 var (
+	errKeyRevoked     = authz.Fail(authz.ReasonKeyRevoked, nil)
 	errKeyDisabled    = authz.Fail(authz.ReasonKeyDisabled, nil)
 	errAppDisabled    = authz.Fail(authz.ReasonAppNotAccepted, errors.New("the app is disabled"))
 	errKeyNotYetValid = authz.Fail(authz.ReasonKeyNotYetValid, nil)
@@ -18,7 +19,8 @@ var (
 )
 
 // NewKey completes the metadata k of a credential of the App: its ID, its Principal, and its Scopes, which become those
-// of names that the App has as well. names nil stands for all the App's scopes, and empty for none.
+// of names that the App has as well. names nil stands for all the App's scopes, and empty for none. The Principal's
+// subject is the key's, as a token of that user would give it, or else "app:" and the App.
 func NewKey(app *App, credential string, names []string, k Key) *Key {
 	k.Complete(app, credential, names)
 	return &k
@@ -35,12 +37,16 @@ func (k *Key) Complete(app *App, credential string, names []string) {
 	text := scheme + app.Namespace + "/" + app.Name + "/" + credential
 	subject := text[:len(text)-len("/")-len(credential)]
 	k.ID = text[len(scheme):]
+	name := subject[len(scheme):]
+	if k.Subject != "" {
+		subject = k.Subject
+	}
 	if k.Principal == nil {
 		k.Principal = new(authz.Principal)
 	}
 	*k.Principal = authz.Principal{
 		Subject:    subject,
-		App:        subject[len(scheme):],
+		App:        name,
 		KeyID:      k.ID,
 		Scopes:     k.Scopes,
 		Attributes: app.Attributes,
@@ -64,6 +70,8 @@ func narrow(app authz.Scopes, names []string) authz.Scopes {
 // NotBefore until before ExpiresAt.
 func (k *Key) Check(now time.Time) error {
 	switch {
+	case k.Revoked:
+		return errKeyRevoked
 	case k.Disabled:
 		return errKeyDisabled
 	case k.App.Disabled:
@@ -95,7 +103,7 @@ func (k *Key) Size() int64 {
 		fixed   = 480 // Key, Principal and App
 		mapSize = 300 // of a small map
 	)
-	size := fixed + 2*len(k.ID) + len(k.Digest.Pepper) + len(k.App.Namespace) + len(k.App.Name) +
+	size := fixed + 2*len(k.ID) + len(k.Subject) + len(k.Digest.Pepper) + len(k.App.Namespace) + len(k.App.Name) +
 		scopesSize(k.Scopes) + scopesSize(k.App.Scopes)
 	for _, m := range []map[string]string{k.App.Labels, k.App.Attributes} {
 		if m != nil {

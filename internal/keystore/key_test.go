@@ -40,6 +40,13 @@ func TestNewKey(t *testing.T) {
 	}
 }
 
+func TestPersonalAccessTokenStandsForItsUser(t *testing.T) {
+	p := NewKey(newApp("a"), "laptop", nil, Key{Digest: Digest{Sum: [32]byte{1}}, Subject: "alice@example.com"}).Principal
+	if p.Subject != "alice@example.com" || p.App != "shop/acme" || p.KeyID != "shop/acme/laptop" || !p.Scopes.Has("a") {
+		t.Errorf("%+v", p)
+	}
+}
+
 func TestCheck(t *testing.T) {
 	now := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 	for _, tc := range []struct {
@@ -56,6 +63,7 @@ func TestCheck(t *testing.T) {
 		{"in another time zone", Key{ExpiresAt: now.In(time.FixedZone("", 3600))}, App{}, authz.ReasonKeyExpired},
 		{"after its end", Key{ExpiresAt: now.Add(-time.Hour)}, App{}, authz.ReasonKeyExpired},
 		{"disabled", Key{Disabled: true}, App{}, authz.ReasonKeyDisabled},
+		{"revoked and disabled", Key{Revoked: true, Disabled: true}, App{}, authz.ReasonKeyRevoked},
 		{"app disabled", Key{}, App{Disabled: true}, authz.ReasonAppNotAccepted},
 		{"disabled and expired", Key{Disabled: true, ExpiresAt: now}, App{}, authz.ReasonKeyDisabled},
 	} {

@@ -55,6 +55,8 @@ type Key struct {
 	NotBefore time.Time    // zero: always
 	ExpiresAt time.Time    // zero: never
 	Disabled  bool
+	Revoked   bool   // for good
+	Subject   string // the user that a personal access token stands for; empty: the App itself
 
 	// Principal is who this key proves, made once by NewKey.
 	Principal *authz.Principal
