@@ -1,0 +1,79 @@
+package sqlstore
+
+import (
+	"context"
+	"errors"
+
+	"github.com/postern-auth/postern/internal/authz"
+	"github.com/postern-auth/postern/internal/keystore"
+)
+
+// ByDigest implements [keystore.Store].
+func (s *Store) ByDigest(ctx context.Context, d keystore.Digest) (*keystore.Key, error) {
+	if s.peppers.lack(d.Pepper) {
+		return nil, keystore.ErrNotFound
+	}
+	keys, err := s.credentials(ctx, `k.digest = $1 AND k.pepper = $2`, d.Sum[:], d.Pepper)
+	if err != nil {
+		return nil, err
+	}
+	return keys[0], nil
+}
+
+// BySigningID implements [keystore.Store].
+func (s *Store) BySigningID(ctx context.Context, id string) ([]*keystore.Key, error) {
+	if storable(text{"", id}) != nil {
+		return nil, keystore.ErrNotFound
+	}
+	return s.credentials(ctx, `k.signing_id = $1`, id)
+}
+
+// ByApp implements [keystore.Store].
+func (s *Store) ByApp(ctx context.Context, namespace, name string) ([]*keystore.Key, error) {
+	if storable(text{"", namespace}, text{"", name}) != nil {
+		return nil, keystore.ErrNotFound
+	}
+	return s.credentials(ctx, `k.namespace = $1 AND k.app = $2 AND k.signing_id IS NOT NULL`, namespace, name)
+}
+
+// credentials returns the keys for which the condition holds, each with its App; ErrNotFound if there are none.
+func (s *Store) credentials(ctx context.Context, condition string, args ...any) ([]*keystore.Key, error) {
+	q, err := s.reader()
+	if err != nil {
+		return nil, err
+	}
+	keys, err := all(ctx, q, s.scanCredential, `SELECT `+keyColumns+`, k.sealed, `+appColumns+`
+		FROM keys k JOIN apps a ON a.namespace = k.namespace AND a.name = k.app WHERE `+condition, args...)
+	if err == nil && len(keys) == 0 {
+		err = keystore.ErrNotFound
+	}
+	return keys, err
+}
+
+func (s *Store) scanCredential(row scanner) (*keystore.Key, error) {
+	var k Key
+	var a App
+	var text []byte
+	if err := row.Scan(append(append(k.columns(), &text), a.columns()...)...); err != nil {
+		return nil, err
+	}
+	var secret authz.Secret
+	if text != nil {
+		var err error
+		if secret, err = s.unseal(k.KeyName, text); err != nil {
+			return nil, err
+		}
+	}
+	signing, err := k.signing(secret)
+	if err != nil {
+		return nil, errors.Join(errors.New("the key "+k.KeyName.String()+" cannot be used"), err)
+	}
+	app := &keystore.App{
+		Namespace: a.Namespace, Name: a.Name, Labels: a.Labels, Attributes: a.Attributes,
+		Scopes: authz.NewScopes(a.Scopes...), Disabled: a.Disabled,
+	}
+	return keystore.NewKey(app, k.Name, k.Scopes, keystore.Key{
+		Digest: k.Digest, Signing: signing, Subject: k.Subject, NotBefore: k.NotBefore, ExpiresAt: k.ExpiresAt,
+		Disabled: k.Disabled, Revoked: !k.RevokedAt.IsZero(),
+	}), nil
+}
