@@ -10,9 +10,10 @@
 // While the API server cannot be asked nothing changes: what was in force stays, and the watches begin anew by
 // themselves. Nothing is asked of the API server during a check.
 //
-// The Gateway API need not be installed. Its kinds are looked for when watching begins and then every minute, each by
-// itself; with the first of a kind, policies are attached anew. Deleting a definition deletes its objects, here as
-// anywhere; then the API server is reported as not answering about the kind until the definition is there again.
+// The Gateway API need not be installed. Its kinds are looked for when watching begins, every few seconds for a minute,
+// and then every minute, each by itself; with the first of a kind, policies are attached anew. Deleting a definition
+// deletes its objects, here as anywhere; then the API server is reported as not answering about the kind until the
+// definition is there again.
 //
 // Nothing is delivered before everything could be read. A kind that may not be watched keeps a replica from becoming
 // ready, and each such kind is reported.

@@ -177,6 +177,16 @@ func TestVerdictsAttachAnew(t *testing.T) {
 	}
 }
 
+// TestRoutesWatched: a snapshot without Routes says whether somebody looked.
+func TestRoutesWatched(t *testing.T) {
+	for setting, want := range map[GatewayAPI]bool{"": true, GatewayAPIAuto: true, GatewayAPIEnabled: true, GatewayAPIDisabled: false} {
+		s := &Source{options: Options{GatewayAPI: setting}, objects: newTold().objects}
+		if snap, ok := s.snapshot(); !ok || snap.RoutesWatched != want {
+			t.Errorf("%q: %v, %v", setting, snap.RoutesWatched, ok)
+		}
+	}
+}
+
 // TestTrim: nothing enters the cache that nobody reads, least of all a key.
 func TestTrim(t *testing.T) {
 	s := &Source{options: Options{Hasher: keystore.NewHasher()}}

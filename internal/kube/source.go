@@ -65,7 +65,7 @@ type Source struct {
 	mu   sync.Mutex
 	last delivered
 
-	quiet, patience, retry, rediscover time.Duration
+	quiet, patience, retry, rediscover, rediscoverSoon time.Duration
 }
 
 // delivered is what the last Snapshot was made of.
@@ -81,10 +81,12 @@ func New(options Options) (*Source, error) {
 	setLogger(options.Log)
 	s := &Source{
 		options: options, log: options.Log, outages: newOutages(options.Report), kick: make(chan struct{}, 1),
-		quiet:      50 * time.Millisecond, // one apply is many events
-		patience:   300 * time.Millisecond,
-		retry:      time.Second,
-		rediscover: time.Minute,
+		quiet:    50 * time.Millisecond, // one apply is many events
+		patience: 300 * time.Millisecond,
+		retry:    time.Second,
+
+		rediscover:     time.Minute,
+		rediscoverSoon: 5 * time.Second, // while it is not a minute ago that watching began
 	}
 	s.objects = newObjects(s.kinds(), s.wake)
 	var err error
@@ -184,7 +186,10 @@ func (s *Source) snapshot() (source.Snapshot, bool) {
 	}
 	s.last.generation++
 	s.last.objects = l.objects
-	return source.Snapshot{Documents: l.documents, Routes: s.last.attached.Routes, Generation: s.last.generation}, true
+	return source.Snapshot{
+		Documents: l.documents, Routes: s.last.attached.Routes, RoutesWatched: s.options.GatewayAPI != GatewayAPIDisabled,
+		Generation: s.last.generation,
+	}, true
 }
 
 // Loaded takes in what came of a Snapshot, for the statuses of its objects.

@@ -46,11 +46,16 @@ func (s *Source) kinds() []kind {
 }
 
 // watchAll begins to watch each kind once the cluster has it. Those that are optional and missing are looked for again
-// from time to time, until ctx ends.
+// from time to time, until ctx ends: soon at first, for while a cluster comes up what is missing may only be late, and
+// what is missing protects nothing.
 func (s *Source) watchAll(ctx context.Context) {
 	pending := s.kinds()
+	settled := time.Now().Add(s.rediscover)
 	for len(pending) > 0 {
 		next := s.rediscover
+		if time.Now().Before(settled) {
+			next = s.rediscoverSoon
+		}
 		pending = slices.DeleteFunc(pending, func(k kind) bool {
 			err := s.watch(ctx, k)
 			switch missing := meta.IsNoMatchError(err); {

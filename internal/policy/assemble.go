@@ -62,7 +62,10 @@ func (c *Compiler) assemble(policies []*policy, in *Input) (*Set, []*v1alpha1.Er
 	routes := c.routes(in)
 	virtual := c.virtualHosts(routes)
 	names := c.reserve(policies, byHost, virtual)
-	set := &Set{hosts: make(hostIndex, len(byHost)+len(virtual)), policies: make(map[string]named, len(policies)), routes: c.namedRoutes()}
+	set := &Set{
+		hosts: make(hostIndex, len(byHost)+len(virtual)), policies: make(map[string]named, len(policies)),
+		routes: c.namedRoutes(), watched: in.RoutesWatched,
+	}
 	clean := make(map[hostPattern]*host, len(byHost)) // hosts without conflicts
 	reported := make(map[*match]bool)
 	for _, pattern := range order {

@@ -54,7 +54,7 @@ func (s *Set) find(r *authz.Request, method string) (found, *authz.Failure) {
 		}
 	}
 	h := s.hosts.find(r.Route.Host)
-	if len(s.routes) > 0 && len(r.RouteMetadata) > 0 {
+	if s.watched && len(r.RouteMetadata) > 0 {
 		if f, failure, ok := s.told(h, r, method); ok {
 			return f, failure
 		}

@@ -16,6 +16,9 @@ type Input struct {
 	HostGrants []HostGrant
 	// Routes are those of the Gateway API, with the policies that are attached to them.
 	Routes []v1alpha1.Route
+	// RoutesWatched says that Routes are all there are. Then a request whose route Envoy names, and that is none of them, is
+	// denied; else what Envoy names is passed over.
+	RoutesWatched bool
 	// SharedNamespace is where a scheme is looked for after the policy's own namespace; empty: nowhere else.
 	SharedNamespace string
 }

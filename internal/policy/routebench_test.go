@@ -11,6 +11,7 @@ import (
 // manyRoutes makes n Routes, ten for each host, with a policy for each host.
 func manyRoutes(n int) Input {
 	in := manyPolicies(n / 10)
+	in.RoutesWatched = true
 	for i := range in.Policies {
 		in.Policies[i].Policy.Spec.Hosts = nil
 	}

@@ -25,7 +25,7 @@ func drawRouteMatch(t *rapid.T) v1alpha1.RouteMatch {
 		m.Headers = append(m.Headers, v1alpha1.RouteValueMatch{Name: "X-Env", Value: "pr.*", Regex: rapid.Bool().Draw(t, "regex")})
 	}
 	if rapid.IntRange(0, 2).Draw(t, "query") == 0 {
-		m.Query = append(m.Query, v1alpha1.RouteValueMatch{Name: "v", Value: rapid.SampledFrom([]string{"1", "2"}).Draw(t, "value")})
+		m.Query = append(m.Query, v1alpha1.RouteValueMatch{Name: "v", Value: rapid.SampledFrom([]string{"1", "2"}).Draw(t, "value"), Regex: rapid.Bool().Draw(t, "regex")})
 	}
 	return m
 }
@@ -61,6 +61,7 @@ var somePolicies = []string{"", "shop/p0", "shop/p1", "shop/p2", "shop/p3"}
 func drawRouted(t *rapid.T) ([]*v1alpha1.AuthPolicy, Input) {
 	policies := drawPolicies(t, "p", someHosts)
 	in := inputOf(policies)
+	in.RoutesWatched = true
 	in.Routes = drawRoutes(t, "n", append([]string{"*"}, someHosts...), somePolicies)
 	return policies, in
 }

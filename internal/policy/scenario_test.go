@@ -86,7 +86,7 @@ func (s *scenario) step(t *testing.T, name, data string) {
 			s.in.HostGrants = append(s.in.HostGrants, HostGrant{Namespace: f[0], Hosts: f[1:]})
 		}
 	case name == "routes":
-		s.in.Routes = nil
+		s.in.Routes, s.in.RoutesWatched = nil, true
 		if err := yaml.UnmarshalStrict([]byte(data), &s.in.Routes); err != nil {
 			t.Fatal(err)
 		}

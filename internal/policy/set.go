@@ -12,6 +12,7 @@ type Set struct {
 	hosts    hostIndex
 	policies map[string]named // by "namespace/name"
 	routes   map[routeName]*namedRoute
+	watched  bool // routes are all there are
 }
 
 // host is what applies to the hosts of one pattern.

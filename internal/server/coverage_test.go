@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/postern-auth/postern/internal/authz"
 	"github.com/postern-auth/postern/internal/config"
 	"github.com/postern-auth/postern/internal/policy"
 	"github.com/postern-auth/postern/internal/resource/v1alpha1"
@@ -59,5 +60,32 @@ func TestLoadCountsRoutes(t *testing.T) {
 	got := l.load(source.Snapshot{Routes: []v1alpha1.Route{r}}).summary().Routes
 	if diff := cmp.Diff([]telemetry.RouteCount{{Kind: "HTTPRoute", Namespace: "shop", Routes: 1, Uncovered: 1}}, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// TestLoadRoutesWatched: a route that Envoy names is passed over only where nobody looks for routes.
+func TestLoadRoutesWatched(t *testing.T) {
+	p, err := newParts(config.Default(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.close()
+	l, err := newLoader(config.Default(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	open := v1alpha1.Decode("p.yaml", []byte(`
+apiVersion: postern.dev/v1alpha1
+kind: AuthPolicy
+metadata: {name: open, namespace: shop}
+spec: {hosts: [orders.test], security: [{}]}
+`))
+	for _, watched := range []bool{false, true} {
+		r := &authz.Request{Method: "GET", Host: "orders.test", Path: "/", Route: authz.Route{Host: "orders.test", Path: "/"}}
+		r.RouteMetadata = []authz.Field{{Name: "envoy-gateway\x00resources.0.name", Value: "orders"}}
+		set := l.load(source.Snapshot{Documents: open, RoutesWatched: watched}).set
+		if d := set.Check(t.Context(), r); d.Allowed() == watched {
+			t.Errorf("watched %t: %v %v", watched, d.Reason, d.Err)
+		}
 	}
 }

@@ -86,7 +86,7 @@ func (l *loader) load(snap source.Snapshot) *loaded {
 	result.errors = append(result.errors, errs...)
 	schemes, errs := l.schemes.load(docs.schemes, secrets, store, l.apps.hasher.Only(store.Peppers()...))
 	result.errors = append(result.errors, errs...)
-	in := policy.Input{Schemes: schemes, HostGrants: l.grants, SharedNamespace: l.shared, Routes: snap.Routes}
+	in := policy.Input{Schemes: schemes, HostGrants: l.grants, SharedNamespace: l.shared, Routes: snap.Routes, RoutesWatched: snap.RoutesWatched}
 	for _, doc := range docs.policies {
 		in.Policies = append(in.Policies, policy.NewDocument(doc))
 	}

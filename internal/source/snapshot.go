@@ -17,6 +17,8 @@ type Snapshot struct {
 
 	// Routes are those of the Gateway API that are known, attached to a policy or not.
 	Routes []v1alpha1.Route
+	// RoutesWatched says that Routes would hold every route: there are none, rather than nobody having looked.
+	RoutesWatched bool
 
 	// Generation counts the snapshots of one source, from 1. It grows when any file changes, one that resources only
 	// refer to as well.
