@@ -124,6 +124,10 @@ func (n *namedRoute) find(p *probe, section, path string, loose bool) (best *mat
 			best = m
 		case best.compare(m) == 0 && !best.route.route.agrees(x):
 			p.doubt = twoListeners
+		case best.contends(m):
+			p.doubt = twoFirsts
+		case best.path.kind == pathPrefix && m.path.kind == pathRegex && !best.route.route.agrees(x):
+			p.doubt = twoOrders
 		}
 	}
 	return best

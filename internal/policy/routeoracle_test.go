@@ -168,7 +168,37 @@ func (o *routeOracle) leadOn(listener string, r *authz.Request, path string, loo
 			return lead{}, false, false
 		}
 	}
+	for _, f := range fit {
+		if f.route.Policy != best.route.Policy && f.alike(best) && !best.firstEverywhere(f) {
+			return lead{}, false, false
+		}
+	}
 	return lead{best.route.Policy}, true, true
+}
+
+// alike reports whether the paths are equally specific.
+func (f fitting) alike(g fitting) bool {
+	return f.regex == g.regex && f.exactPath == g.exactPath && len(f.text) == len(g.text)
+}
+
+// firstEverywhere reports whether f is before g in Envoy Gateway and Istio both, or they are rules of one route in order.
+func (f fitting) firstEverywhere(g fitting) bool {
+	has := func(x fitting) int { return min(len(x.match.Method), 1) }
+	exact := func(list []v1alpha1.RouteValueMatch) (n int) {
+		for _, v := range list {
+			if !v.Regex {
+				n++
+			}
+		}
+		return n
+	}
+	istio := func(x fitting) []int { return []int{has(x), len(x.match.Headers), len(x.match.Query)} }
+	envoyGateway := func(x fitting) []int {
+		return []int{has(x) + len(x.match.Headers), has(x) + exact(x.match.Headers), len(x.match.Query), exact(x.match.Query)}
+	}
+	a, b := slices.Compare(istio(f), istio(g)), slices.Compare(envoyGateway(f), envoyGateway(g))
+	one := f.route.Namespace == g.route.Namespace && f.route.Name == g.route.Name
+	return a > 0 && b > 0 || a == 0 && b == 0 && one
 }
 
 func (o *routeOracle) fitting(x *v1alpha1.Route, r *authz.Request, path string, loose bool) (out []fitting) {

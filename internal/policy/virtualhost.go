@@ -23,8 +23,9 @@ type virtualHost struct {
 type listener struct {
 	routes  []*route
 	router  *router
-	regexes []*match // those whose path is an expression
-	denied  []*match // which no request may fit
+	regexes []*match            // those whose path is an expression
+	rivals  map[*match][]*match // by the match that is found, those that may be before it; see match.contends
+	denied  []*match            // which no request may fit
 }
 
 var (
@@ -134,12 +135,36 @@ func newListener(routes []*route) *listener {
 		}
 	}
 	l.router = newRouter(matches)
+	samePath := make(map[string][]*match)
 	for i := range l.router.all {
-		if m := &l.router.all[i]; m.path.kind == pathRegex {
+		m := &l.router.all[i]
+		if m.path.kind == pathRegex {
 			l.regexes = append(l.regexes, m)
+		}
+		path := m.path.String()
+		for _, before := range samePath[path] {
+			l.setRival(before, m)
+		}
+		samePath[path] = append(samePath[path], m)
+	}
+	for i, m := range l.regexes {
+		for _, after := range l.regexes[i+1:] {
+			if after.path.text != m.path.text {
+				l.setRival(m, after)
+			}
 		}
 	}
 	return l
+}
+
+func (l *listener) setRival(m, after *match) {
+	if !m.contends(after) {
+		return
+	}
+	if l.rivals == nil {
+		l.rivals = make(map[*match][]*match)
+	}
+	l.rivals[m] = append(l.rivals[m], after)
 }
 
 // find returns the match of the Route that Envoy chooses for the path in one of its readings, nil if there is none.
@@ -159,7 +184,7 @@ func (v *virtualHost) find(p *probe, path string, loose bool) (best *match) {
 
 // find returns the match of the Route that Envoy chooses on the listener. Istio tries prefixes before expressions, Envoy
 // Gateway after them: where that makes a difference, the probe is in doubt, as it is where a match fits that no request
-// may fit.
+// may fit, or two that gateways put in different orders.
 func (l *listener) find(p *probe, path string, loose bool) *match {
 	for _, x := range l.denied {
 		if x.fits(p, path, loose) {
@@ -167,6 +192,11 @@ func (l *listener) find(p *probe, path string, loose bool) *match {
 		}
 	}
 	m := l.router.find(p, path, loose)
+	for _, x := range l.rivals[m] {
+		if x.fits(p, path, loose) {
+			p.doubt = twoFirsts
+		}
+	}
 	if m == nil || m.path.kind != pathPrefix {
 		return m
 	}

@@ -1,0 +1,54 @@
+package policy
+
+import (
+	"cmp"
+	"errors"
+
+	"github.com/postern-auth/postern/internal/authz"
+)
+
+var twoFirsts = authz.Fail(authz.ReasonNoPolicy,
+	errors.New("equally specific matches of routes with different policies fit, and gateways differ in which comes first"))
+
+// contends reports whether a match that comes after m may be before it in some gateway, with another policy. Only those
+// of one path are compared: of expressions, those of one length.
+//
+// The Gateway API asks for a method first, then counts header and then query matches, and so does Istio
+// (pilot/pkg/config/kube/gateway, sortHTTPRoutes). Envoy Gateway (internal/gatewayapi/sort.go) takes the method for one
+// more header, and asks of as many headers how many are exact before it counts query matches, and of those too. What is
+// left is settled by age and name, but not in one way: Envoy Gateway sorts HTTPRoutes and GRPCRoutes apart, and Istio
+// merges lists that it has sorted before. Only the rules of one route are sure to stay in order.
+func (m *match) contends(o *match) bool {
+	x, y := m.route.route, o.route.route
+	if x.agrees(y) || m.path.kind != o.path.kind {
+		return false
+	}
+	if m.path.kind == pathRegex && len(m.path.text) != len(o.path.text) || m.path.kind != pathRegex && m.path.text != o.path.text {
+		return false
+	}
+	a, b := m.count(), o.count()
+	asWritten := cmp.Or(cmp.Compare(b.methods, a.methods), cmp.Compare(b.headers, a.headers), cmp.Compare(b.query, a.query))
+	asHeader := cmp.Or(
+		cmp.Compare(b.headers+b.methods, a.headers+a.methods), cmp.Compare(b.exactHeaders+b.methods, a.exactHeaders+a.methods),
+		cmp.Compare(b.query, a.query), cmp.Compare(b.exactQuery, a.exactQuery),
+	)
+	if asWritten == 0 && asHeader == 0 {
+		return x.from.Object() != y.from.Object()
+	}
+	return asWritten >= 0 || asHeader >= 0
+}
+
+// counts are what gateways compare of a match.
+type counts struct{ methods, headers, exactHeaders, query, exactQuery int }
+
+func (m *match) count() counts {
+	exact := func(list []valueMatch) (n int) {
+		for i := range list {
+			if list[i].regex == nil {
+				n++
+			}
+		}
+		return n
+	}
+	return counts{min(len(m.methods), 1), len(m.route.headers), exact(m.route.headers), len(m.route.query), exact(m.route.query)}
+}
