@@ -75,7 +75,7 @@ func (a *announcer) change(before, now client.Object) {
 		a.event(now, corev1.EventTypeNormal, o.Reason, o.Message)
 	}
 	old, programmed := was(v1alpha1.ConditionProgrammed), is(v1alpha1.ConditionProgrammed)
-	if holds(programmed) && !(holds(old) && old.ObservedGeneration == programmed.ObservedGeneration) {
+	if holds(programmed) && (!holds(old) || old.ObservedGeneration != programmed.ObservedGeneration) {
 		a.event(now, corev1.EventTypeNormal, programmed.Reason, programmed.Message)
 	}
 }
