@@ -21,19 +21,25 @@ import (
 	"github.com/postern-auth/postern/test/harness"
 )
 
-const nobody = "65532"
+const (
+	nobody  = "65532"
+	program = "/ko-app/postern"
+)
 
 func TestImage(t *testing.T) {
 	root, err := harness.Root()
 	if err != nil {
 		t.Fatal(err)
 	}
-	at, digest := build(t, root, root)
-	img := at.only(t)
+	native := "linux/" + runtime.GOARCH
+	at, digest := build(t, root, root, "--platforms", native)
+	img, ok := at.images(t)[native]
+	if !ok {
+		t.Fatalf("no image is for %s", native)
+	}
 	if img.Config.User != nobody+":"+nobody {
 		t.Errorf("it runs as %q", img.Config.User)
 	}
-	const program = "/ko-app/postern"
 	if diff := cmp.Diff([]string{program}, img.Config.Entrypoint); diff != "" {
 		t.Errorf("it runs another program:\n%s", diff)
 	}
@@ -59,18 +65,18 @@ func TestImage(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if _, again := build(t, root, elsewhere); again != digest {
+		if _, again := build(t, root, elsewhere, "--platforms", native); again != digest {
 			t.Errorf("the same source in another directory gives %q, not %q", again, digest)
 		}
 	})
 }
 
 // build builds the image of a source into a layout and returns its digest.
-func build(t *testing.T, root, source string) (at layout, digest string) {
+func build(t *testing.T, root, source string, flags ...string) (at layout, digest string) {
 	t.Helper()
 	at = layout(filepath.Join(t.TempDir(), "layout"))
-	cmd := exec.CommandContext(t.Context(), "go", "run", ".", "--root", source, "--layout", string(at),
-		"--platforms", "linux/"+runtime.GOARCH, "--version", "v0.0.0-test", "--commit", "0123456789ab")
+	args := []string{"run", ".", "--root", source, "--layout", string(at), "--version", "v0.0.0-test", "--commit", "0123456789ab"}
+	cmd := exec.CommandContext(t.Context(), "go", append(args, flags...)...)
 	cmd.Dir = filepath.Join(root, "deploy", "image")
 	var stderr strings.Builder
 	cmd.Stderr = &stderr

@@ -22,8 +22,10 @@ type descriptor struct {
 
 // image is what an image says of itself.
 type image struct {
-	Layers []descriptor
-	Config struct {
+	digest           string
+	OS, Architecture string
+	Layers           []descriptor
+	Config           struct {
 		User       string
 		Entrypoint []string
 		Labels     map[string]string
@@ -45,25 +47,37 @@ func (l layout) decode(t *testing.T, d descriptor, into any) {
 	}
 }
 
-// only reads the only image of the layout.
-func (l layout) only(t *testing.T) image {
+// manifest is of an image, or of images for several platforms.
+type manifest struct {
+	Manifests []descriptor
+	Config    descriptor
+	Layers    []descriptor
+}
+
+// images returns the images of the layout, by the platform that each says it is for.
+func (l layout) images(t *testing.T) map[string]image {
 	t.Helper()
-	var index struct{ Manifests []descriptor }
+	var index manifest
 	text, err := os.ReadFile(filepath.Join(string(l), "index.json"))
 	if err == nil {
 		err = json.Unmarshal(text, &index)
 	}
-	if err != nil || len(index.Manifests) != 1 {
-		t.Fatalf("the layout holds %d images: %v", len(index.Manifests), err)
+	if err != nil {
+		t.Fatal(err)
 	}
-	var manifest struct {
-		Config descriptor
-		Layers []descriptor
+	all := map[string]image{}
+	for rest := index.Manifests; len(rest) > 0; rest = rest[1:] {
+		var m manifest
+		l.decode(t, rest[0], &m)
+		if len(m.Manifests) > 0 {
+			rest = append(rest, m.Manifests...)
+			continue
+		}
+		img := image{digest: rest[0].Digest, Layers: m.Layers}
+		l.decode(t, m.Config, &img)
+		all[img.OS+"/"+img.Architecture] = img
 	}
-	l.decode(t, index.Manifests[0], &manifest)
-	img := image{Layers: manifest.Layers}
-	l.decode(t, manifest.Config, &img)
-	return img
+	return all
 }
 
 // extract unpacks the image below root and returns its files and links, without the directories.
