@@ -72,3 +72,13 @@ func (c *Cluster) InstallGatewayAPI(ctx context.Context) error {
 	_, err = c.Kubectl(ctx, "apply", "--server-side", "-f", filepath.Join(strings.TrimSpace(string(dir)), "config", "crd", "standard"))
 	return err
 }
+
+// InstallDefinitions applies the custom resource definitions of this repository and waits until they are served.
+func (c *Cluster) InstallDefinitions(ctx context.Context) error {
+	dir := filepath.Join(c.tools.root, "helm", "postern", "files", "crds")
+	if _, err := c.Kubectl(ctx, "apply", "--server-side", "-f", dir); err != nil {
+		return err
+	}
+	_, err := c.Kubectl(ctx, "wait", "--for=condition=Established", "--timeout=60s", "-f", dir)
+	return err
+}

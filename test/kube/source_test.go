@@ -243,7 +243,7 @@ func TestAPIServerGone(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	c := ownCluster(ctx, t)
-	must(t, installDefinitions(ctx, c))
+	must(t, c.InstallDefinitions(ctx))
 	w := watch(t, c)
 	w.apply(app("default", "a", "v1"))
 	w.await("default", "App/a=v1")

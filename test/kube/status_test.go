@@ -225,7 +225,7 @@ func TestStatusAfterAnOutage(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	c := ownCluster(ctx, t)
-	must(t, installDefinitions(ctx, c))
+	must(t, c.InstallDefinitions(ctx))
 	must(t, c.InstallGatewayAPI(ctx))
 	s := newStatuses(t, c, "outage")
 	s.start("a")
