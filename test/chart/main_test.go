@@ -8,10 +8,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -32,49 +30,26 @@ var world struct {
 	cluster     *harness.Cluster
 }
 
-func TestMain(m *testing.M) {
-	flag.Parse()
-	code, err := run(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "chart:", err)
-		code = 1
-	}
-	os.Exit(code)
-}
-
-func run(m *testing.M) (code int, err error) {
-	if world.root, err = harness.Root(); err != nil {
-		return 1, err
-	}
-	world.chart = filepath.Join(world.root, "helm", "postern")
-	dir, err := os.MkdirTemp("", "postern-chart-")
-	if err != nil {
-		return 1, err
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Minute) // builds what is not cached yet
-	defer cancel()
-	if world.cluster, err = harness.StartCluster(ctx, filepath.Join(dir, "cluster"), os.Stderr); err != nil {
-		return 1, err
-	}
-	defer world.cluster.Stop()
-	if err := prepare(ctx); err != nil {
-		return 1, err
-	}
-	return m.Run(), nil
-}
+func TestMain(m *testing.M) { harness.MainWithCluster(m, prepare) }
 
 // prepare makes the namespaces that the values name and installs everybody's definitions.
-func prepare(ctx context.Context) error {
-	c := world.cluster
+func prepare(ctx context.Context, c *harness.Cluster) (err error) {
+	world.cluster = c
+	if world.root, err = harness.Root(); err != nil {
+		return err
+	}
+	world.chart = filepath.Join(world.root, "helm", "postern")
 	if err := c.InstallGatewayAPI(ctx); err != nil {
 		return err
 	}
-	const monitoring = "example/prometheus-operator-crd/monitoring.coreos.com_"
+	const (
+		monitoring   = "example/prometheus-operator-crd/monitoring.coreos.com_"
+		envoyGateway = "charts/gateway-helm/charts/crds/crds/generated/gateway.envoyproxy.io_"
+	)
 	for module, files := range map[string][]string{
 		"github.com/cert-manager/cert-manager": {"deploy/crds/cert-manager.io_certificates.yaml", "deploy/crds/cert-manager.io_issuers.yaml"},
 		"github.com/envoyproxy/gateway": {
-			"charts/gateway-helm/charts/crds/crds/generated/gateway.envoyproxy.io_securitypolicies.yaml",
+			envoyGateway + "backends.yaml", envoyGateway + "securitypolicies.yaml",
 		},
 		"github.com/prometheus-operator/prometheus-operator": {
 			monitoring + "podmonitors.yaml", monitoring + "prometheusrules.yaml", monitoring + "servicemonitors.yaml",

@@ -70,6 +70,15 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end }}
 {{- end }}
 
+{{/* The Secret of the certificate that cert-manager issues to Envoy; empty if it issues none. */}}
+{{- define "postern.clientSecret" -}}
+{{- with .Values.tls.certManager }}
+{{- if and .enabled .client.enabled -}}
+{{ .client.secretName | default (printf "%s-envoy" (include "postern.fullname" $)) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{/* The memory limit less some percent, in bytes: GOMEMLIMIT knows no decimal units. Empty without a limit. */}}
 {{- define "postern.goMemLimit" -}}
 {{- with dig "limits" "memory" "" .Values.resources | toString }}
