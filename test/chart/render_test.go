@@ -24,7 +24,8 @@ func TestLint(t *testing.T) {
 	})
 }
 
-// TestAccepted: the API server would take every object, with unknown fields refused and all definitions known.
+// TestAccepted: the API server would take every object, with unknown fields refused and all definitions known. A check
+// against schemas alone (kubeconform) would have them from the same API server, and know neither defaults nor CEL.
 func TestAccepted(t *testing.T) {
 	each(t, "values", func(ctx context.Context, t *testing.T, values string) {
 		path := filepath.Join(t.TempDir(), "manifest.yaml")

@@ -66,8 +66,10 @@ func TestChartLifeCycle(t *testing.T) {
 	}
 	helm("rollback", release, "1")
 	kept("after the rollback")
+	awaitDisplayName(ctx, t, c, "") // the older definition does not serve it
 	helm("upgrade", release, chart())
 	kept("after the second upgrade")
+	awaitDisplayName(ctx, t, c, "Named") // nobody has written the App meanwhile
 	helm("uninstall", release)
 	kept("after the uninstallation")
 	if out, err := c.Kubectl(ctx, "get", "deployments,serviceaccounts,configmaps", "--namespace", system,
@@ -84,6 +86,19 @@ func awaitApplied(ctx context.Context, t *testing.T, c *harness.Cluster, manifes
 	var last error
 	if err := harness.Await(ctx, "the new definition counts", func() bool { last = c.Apply(ctx, manifest); return last == nil }); err != nil {
 		t.Fatalf("%v: %v", err, last)
+	}
+}
+
+// awaitDisplayName waits until the API server serves the App named so, with or without the field that is new.
+func awaitDisplayName(ctx context.Context, t *testing.T, c *harness.Cluster, want string) {
+	t.Helper()
+	var got string
+	if err := harness.Await(ctx, "the definition counts", func() bool {
+		out, err := c.Kubectl(ctx, "get", "app.postern.dev/named", "--namespace", "default", "-o", "jsonpath={.spec.displayName}")
+		got = out
+		return err == nil && got == want
+	}); err != nil {
+		t.Fatalf("%v: displayName is %q, want %q", err, got, want)
 	}
 }
 
