@@ -1,7 +1,8 @@
 // Package mesh holds Postern against real meshes: istiod and Envoy Gateway's controller read the examples in envoy/ from
 // a real API server and configure a real Envoy by them; Postern reads its policies from the same API server.
 //
-// The examples are applied as they stand. What a cluster has beside them is in testdata: Services, their endpoints, and
+// The examples are applied as they stand, and afterwards what the chart makes for the same ends; in the mesh's configuration
+// alone Istio's own mutual TLS is off, for no agent is here that hands out certificates. What a cluster has beside them is in testdata: Services, their endpoints, and
 // what a controller or a kubelet that is not there would have made; the tests play the kubelet of Envoy Gateway's Envoy
 // and take its command line from its Deployment.
 //

@@ -79,7 +79,10 @@ func TestEnvoyGateway(t *testing.T) {
 		w.applyFiles(t, ctx, example("envoy-gateway", "body.yaml"))
 		c.awaitAnyStatus(t, ctx, "bodies are handed over", c.webhook, 200)
 		c.tryAll(t, c.webhooks(true))
+		c.withdraw(t, ctx, example("envoy-gateway", "security-policy.yaml"), example("envoy-gateway", "context-extensions.yaml"),
+			example("envoy-gateway", "body.yaml"))
 	})
+	t.Run("chart", func(t *testing.T) { c.tryGatewayChart(t, ctx) })
 }
 
 // applyChanged applies an example that says something else in one place: what it says must make a difference.

@@ -50,16 +50,15 @@ func TestIstio(t *testing.T) {
 		c.tryAll(t, hardened)
 	})
 	t.Run("EnvoyFilter", func(t *testing.T) {
-		if _, err := w.Kubectl(ctx, "delete", "-f", example("istio", "authorization-policy.yaml")); err != nil {
-			t.Fatal(err)
-		}
-		c.awaitStatus(t, ctx, "Postern is not asked any more", orders, 200)
+		c.withdraw(t, ctx, example("istio", "authorization-policy.yaml"))
 		w.applyFiles(t, ctx, example("istio", "envoy-filter.yaml"))
 		c.awaitStatus(t, ctx, "Postern is asked again", orders, 401)
 		c.tryAll(t, exchanges())
 		c.tryAll(t, hardened)
 		c.tryAll(t, c.webhooks(true))
+		c.withdraw(t, ctx, example("istio", "envoy-filter.yaml"))
 	})
+	t.Run("chart", func(t *testing.T) { c.tryIstioChart(t, ctx) })
 }
 
 // startIstiod starts istiod with the mesh configuration of the example.

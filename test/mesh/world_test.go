@@ -53,7 +53,7 @@ func newWorld(t *testing.T, ctx context.Context) *world {
 	w.applyFiles(t, ctx, example("kubernetes", "policies.yaml"))
 	w.applyApp(t, ctx)
 	w.serveUpstream(t)
-	w.startPostern(t, ctx)
+	w.startPostern(t, ctx, fmt.Sprintf("extauthz: {address: %q}\n", posternAddress), "127.0.0.1:9003")
 	return w
 }
 
@@ -89,12 +89,11 @@ func (w *world) serveUpstream(t *testing.T) {
 	t.Cleanup(func() { _ = server.Close() })
 }
 
-// startPostern runs Postern as a Deployment would, with the API server as the source of its resources.
-func (w *world) startPostern(t *testing.T, ctx context.Context) {
+// startPostern runs Postern as a Deployment would, with this part of its configuration and the API server as the source of its resources.
+func (w *world) startPostern(t *testing.T, ctx context.Context, extauthz, ops string) {
 	t.Helper()
-	config := filepath.Join(w.dir, "postern.yaml")
-	text := fmt.Sprintf("extauthz: {address: %q}\nops: {address: 127.0.0.1:9003}\nresources: {kubernetes: {kubeconfig: %q}}\n",
-		posternAddress, w.Kubeconfig)
+	config := filepath.Join(t.TempDir(), "postern.yaml")
+	text := fmt.Sprintf("%sops: {address: %q}\nresources: {kubernetes: {kubeconfig: %q}}\n", extauthz, ops, w.Kubeconfig)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +102,7 @@ func (w *world) startPostern(t *testing.T, ctx context.Context) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { stop(t, p) })
-	if err := p.AwaitReady(ctx, func() bool { return harness.OK(ctx, "http://127.0.0.1:9003/readyz") }); err != nil {
+	if err := p.AwaitReady(ctx, func() bool { return harness.OK(ctx, "http://"+ops+"/readyz") }); err != nil {
 		t.Fatal(err)
 	}
 }
