@@ -131,7 +131,7 @@ func TestConfigMeans(t *testing.T) {
 				{Namespace: "shop", Hosts: []string{"shop.example.com", "*.shop.example.com"}},
 				{Namespace: "billing", Hosts: []string{"billing.example.com"}},
 			}
-			c.Cache = config.Cache{Replay: config.GiB}
+			c.Cache.Tokens, c.Cache.Replay = 0, config.GiB
 			c.Limits = config.Limits{Deadline: 80 * time.Millisecond, Token: 4 * config.KiB, Body: 512 * config.KiB}
 			c.Telemetry = config.Telemetry{LogLevel: "debug", LogFormat: "text", DecisionLog: config.DecisionLog{SampleAllows: 1}}
 			c.Ops.PProf = true

@@ -200,9 +200,9 @@ spec: {owner: partners, disabled: true}
 		t.Errorf("the category holds\n%swant\n%s", got, want)
 	}
 	for _, c := range []struct{ short, want string }{
-		{"asch", "NAME PROFILE ISSUER ACCEPTED|hook github|login https://login.example.com"},
+		{"asch", "NAME PROFILE ISSUER ACCEPTED PROGRAMMED|hook github|login https://login.example.com"},
 		{"apol", `NAME HOSTS TARGETS MODE ACCEPTED PROGRAMMED|attached orders Shadow|direct ["a.example.com","b.example.com"] Enforce`},
-		{"papp", "NAME OWNER DISABLED ACCEPTED|acme partners true"},
+		{"papp", "NAME OWNER DISABLED ACCEPTED PROGRAMMED|acme partners true"},
 	} {
 		var lines []string
 		for line := range strings.Lines(get(c.short)) {
