@@ -146,11 +146,11 @@ type SQLite struct {
 // Postgres is a PostgreSQL server (14 or later).
 type Postgres struct {
 	// DSNFile holds the connection string, postgres://user:password@host:port/database?sslmode=verify-full say, or
-	// host=… user=… (libpq's manual, 34.1.1). It is read for each connection.
+	// host=… user=… (libpq's manual, 34.1.1). It is read at the start.
 	DSNFile string `yaml:"dsnFile"`
-	// MaxConnections is how many connections this replica may hold, 2 to 1000. Default 16.
+	// MaxConnections is how many connections this replica may hold, 2 to 1000. Default 10.
 	MaxConnections int `yaml:"maxConnections"`
-	// ConnectTimeout is how long connecting may take. 100ms to 1m, default 5s.
+	// ConnectTimeout is how long connecting may take. 100ms to 1m, default 3s.
 	ConnectTimeout time.Duration `yaml:"connectTimeout"`
 }
 
