@@ -123,7 +123,7 @@ type KeyStore struct {
 	// of the others keep working. Empty: only sha256 digests can be used, and there can be no database.
 	PepperFile string `yaml:"pepperFile"`
 	// SecretsFile holds what secrets are sealed with in the database: a Tink keyset in JSON, as `postern secrets generate`
-	// prints it. Empty: the database can hold no HMAC secrets.
+	// makes it. Empty: the database can hold no HMAC secrets.
 	SecretsFile string `yaml:"secretsFile"`
 	// Database holds Apps and keys beside those of the resources, which count where both have an App. Not set: none.
 	Database *Database `yaml:"database"`
