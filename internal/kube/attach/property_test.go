@@ -215,11 +215,9 @@ func expected(in *Input, r *v1alpha1.Route, at, host string) string {
 	parts := strings.Split(at, "/")
 	namespace := parts[0]
 	gateway, port, _ := strings.Cut(parts[1], ":")
-	listener := ""
+	listener := listenerFor(in, r, namespace, gateway, port, host)
 	if len(parts) > 2 {
 		listener = parts[2]
-	} else {
-		listener = listenerFor(in, r, namespace, gateway, port, host)
 	}
 	for _, p := range in.Policies {
 		for _, ref := range p.Spec.TargetRefs {
