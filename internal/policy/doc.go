@@ -13,15 +13,14 @@
 //
 //  1. The route names the policy itself, in its context_extensions: postern.dev/policy.
 //  2. Envoy Gateway names the route, in the route's metadata. One that is not known denies.
-//  3. Nobody says: the Route is found as Envoy finds it. Of all Routes those count that name the most specific host, as
-//     Envoy has one virtual host for a request; of these the one that the Gateway API prefers, by path, method, headers,
-//     query parameters, age, name and place.
+//  3. Nobody says: the Route is found as Envoy finds it, on each listener by itself. Of the listener's Routes those count
+//     that name the most specific host, as Envoy has one virtual host for a request; of these the one that the Gateway
+//     API prefers, by path, method, headers, query parameters, age, name and place.
 //
 // The third way is as good as what is known. So it denies where listeners differ in the policy for the request, since
-// nothing tells through which one it came, and where gateways differ in what they prefer: a prefix or an expression. It
-// refuses with 400 what may not be what Envoy saw: a parameter in two spellings, a header with bytes that Envoy replaced.
-// It cannot see a header that Envoy was told not to send, and does not know that Envoy Gateway counts a method as one
-// more header: let Envoy name the route there.
+// nothing tells through which one it came, and where gateways differ in what they prefer: a prefix or an expression, or
+// which of two equally specific paths. It refuses with 400 what may not be what Envoy saw: a parameter in two spellings, a header with bytes that Envoy replaced.
+// It cannot see a header that Envoy was told not to send: let Envoy name the route there.
 //
 // A Route denies if the policy attached to it is not there or in error, and if the policy's namespace was not granted
 // every host of the Route. Where a match could not be read, what it may stand for is denied, whatever else fits.
