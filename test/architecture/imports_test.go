@@ -19,6 +19,7 @@ const module = "github.com/postern-auth/postern/"
 // mayImport lists, for each package below internal, the packages below internal that its code may import. A trailing
 // slash stands for everything below. server and cli are the wiring and see everything.
 var mayImport = map[string][]string{
+	"admin":                 {"authz", "config", "keystore", "keystore/sql", "listen", "reload", "resource/v1alpha1"},
 	"authz":                 nil,
 	"cache":                 nil,
 	"config":                {"authz"},

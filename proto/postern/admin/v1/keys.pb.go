@@ -449,7 +449,8 @@ type IssueKeyRequest struct {
 	Prefix string `protobuf:"bytes,13,opt,name=prefix,proto3" json:"prefix,omitempty"`
 	// Of a signing key: what a signature's keyid names; empty is the key id.
 	SigningKeyId string `protobuf:"bytes,14,opt,name=signing_key_id,json=signingKeyId,proto3" json:"signing_key_id,omitempty"`
-	Algorithm    string `protobuf:"bytes,15,opt,name=algorithm,proto3" json:"algorithm,omitempty"`
+	// Of a signing key: the only algorithm that verifies with it; empty is any that fits the key.
+	Algorithm string `protobuf:"bytes,15,opt,name=algorithm,proto3" json:"algorithm,omitempty"`
 	// Of a public key: PEM or JWK.
 	PublicKey     string `protobuf:"bytes,16,opt,name=public_key,json=publicKey,proto3" json:"public_key,omitempty"`
 	RequestId     string `protobuf:"bytes,17,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
@@ -1694,7 +1695,7 @@ const file_postern_admin_v1_keys_proto_rawDesc = "" +
 	"updateTime\x12\x1c\n" +
 	"\tsuccessor\x18\x15 \x01(\tR\tsuccessor\x12@\n" +
 	"\x0elast_used_time\x18\x16 \x01(\v2\x1a.google.protobuf.TimestampR\flastUsedTime\x12\x12\n" +
-	"\x04etag\x18\x17 \x01(\tR\x04etag\"\x8a\x06\n" +
+	"\x04etag\x18\x17 \x01(\tR\x04etag\"\xe8\a\n" +
 	"\x0fIssueKeyRequest\x12%\n" +
 	"\tnamespace\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\tnamespace\x12\x19\n" +
 	"\x03app\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x03app\x12B\n" +
@@ -1710,11 +1711,13 @@ const file_postern_admin_v1_keys_proto_rawDesc = "" +
 	"\vexpire_time\x18\n" +
 	" \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"expireTime\x125\n" +
-	"\x03ttl\x18\v \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\x03ttl\x12\"\n" +
-	"\asubject\x18\f \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02R\asubject\x12\x16\n" +
-	"\x06prefix\x18\r \x01(\tR\x06prefix\x12.\n" +
-	"\x0esigning_key_id\x18\x0e \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02R\fsigningKeyId\x12\x1c\n" +
-	"\talgorithm\x18\x0f \x01(\tR\talgorithm\x12'\n" +
+	"\x03ttl\x18\v \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\x03ttl\x127\n" +
+	"\asubject\x18\f \x01(\tB\x1d\xbaH\x1ar\x18\x18\x80\x022\x13^[^\\x00-\\x1F\\x7F]*$R\asubject\x12\x16\n" +
+	"\x06prefix\x18\r \x01(\tR\x06prefix\x128\n" +
+	"\x0esigning_key_id\x18\x0e \x01(\tB\x12\xbaH\x0fr\r\x18\x80\x022\b^[ -~]*$R\fsigningKeyId\x12\xda\x01\n" +
+	"\talgorithm\x18\x0f \x01(\tB\xbb\x01\xbaH\xb7\x01r\xb4\x01R\x00R\x11ecdsa-p256-sha256R\x11ecdsa-p384-sha384R\fecdsa-sha256R\aed25519R\thmac-sha1R\vhmac-sha256R\vhmac-sha384R\vhmac-sha512R\x0ersa-pss-sha512R\brsa-sha1R\n" +
+	"rsa-sha256R\n" +
+	"rsa-sha512R\x0frsa-v1_5-sha256R\talgorithm\x12'\n" +
 	"\n" +
 	"public_key\x18\x10 \x01(\tB\b\xbaH\x05r\x03\x18\x80@R\tpublicKey\x12*\n" +
 	"\n" +
