@@ -92,7 +92,8 @@ type Kubernetes struct {
 	Kubeconfig string `yaml:"kubeconfig"`
 	// GatewayAPI says whether policies can be attached to Gateways and routes. Auto (default): as soon as the kinds are
 	// installed, which is looked for every minute. Enabled: they must be there, and nothing is ready without them.
-	// Disabled: they are not watched, and targetRefs find nothing.
+	// Disabled: they are not watched, targetRefs find nothing, and the route that Envoy Gateway names is passed over; that
+	// is for a server of Envoys that another cluster configures.
 	GatewayAPI GatewayAPI `yaml:"gatewayAPI"`
 	// LeasePrefix begins the names of the Leases by which replicas find one another and elect who writes statuses; those
 	// that share it count as one installation. Default postern.

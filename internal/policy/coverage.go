@@ -36,7 +36,7 @@ const (
 )
 
 // Coverage lists the Routes by kind, namespace and name, with what covers each. A rule is there once for each of its
-// Routes.
+// Routes, and not at all if it only redirects.
 func (s *Set) Coverage() []Coverage {
 	names := slices.SortedFunc(maps.Keys(s.routes), func(a, b routeName) int {
 		return cmp.Or(strings.Compare(a.kind, b.kind), strings.Compare(a.namespace, b.namespace), strings.Compare(a.name, b.name))
@@ -45,7 +45,9 @@ func (s *Set) Coverage() []Coverage {
 	hosts := wholeHosts{index: s.hosts}
 	for _, name := range names {
 		for _, x := range s.routes[name].rules {
-			all = append(all, s.cover(x, &hosts))
+			if !x.guardsNothing() {
+				all = append(all, s.cover(x, &hosts))
+			}
 		}
 	}
 	return all

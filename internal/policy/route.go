@@ -47,6 +47,11 @@ func (x *route) String() string {
 	return text
 }
 
+// guardsNothing reports whether the route has no say where Envoy does not name it; see [v1alpha1.Route.Redirects].
+func (x *route) guardsNothing() bool {
+	return x.from.Redirects && x.from.Policy == "" && x.denied == nil
+}
+
 // agrees reports whether the same policy decides for both routes.
 func (x *route) agrees(y *route) bool {
 	return x.from.Policy == y.from.Policy && x.refused == y.refused

@@ -140,8 +140,9 @@ func (o *routeOracle) lead(r *authz.Request, path string, loose bool) (at lead, 
 // matter.
 func (o *routeOracle) leadOn(listener string, r *authz.Request, path string, loose bool) (at lead, found, ok bool) {
 	var hosts []string
+	mere := func(x *v1alpha1.Route) bool { return x.Redirects && x.Policy == "" && x.Denied == "" }
 	for i := range o.routes {
-		if slices.Contains(o.routes[i].Listeners, listener) {
+		if slices.Contains(o.routes[i].Listeners, listener) && !mere(&o.routes[i]) {
 			hosts = append(hosts, o.routes[i].Hosts...)
 		}
 	}
@@ -149,7 +150,7 @@ func (o *routeOracle) leadOn(listener string, r *authz.Request, path string, loo
 	var fit []fitting
 	for i := range o.routes {
 		x := &o.routes[i]
-		if !slices.Contains(x.Hosts, host) || !slices.Contains(x.Listeners, listener) {
+		if !slices.Contains(x.Hosts, host) || !slices.Contains(x.Listeners, listener) || mere(x) {
 			continue
 		}
 		for _, f := range o.fitting(x, r, path, loose) {

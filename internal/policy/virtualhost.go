@@ -40,6 +40,9 @@ var (
 func (c *Compiler) virtualHosts(routes []*route) map[hostPattern]*virtualHost {
 	byHost := make(map[hostPattern][]*route, len(c.virtual))
 	for _, x := range routes {
+		if x.guardsNothing() {
+			continue
+		}
 		for _, h := range x.hosts {
 			byHost[h] = append(byHost[h], x)
 		}

@@ -1,6 +1,7 @@
 package attach
 
 import (
+	"slices"
 	"time"
 
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
@@ -19,8 +20,9 @@ type route struct {
 
 // rule is a rule of a route.
 type rule struct {
-	name    string // empty: it has none
-	matches []v1alpha1.RouteMatch
+	name      string // empty: it has none
+	matches   []v1alpha1.RouteMatch
+	redirects bool // no upstream sees the requests
 
 	// unread are matches of which a condition cannot be read, without it, and why is what is wrong with the first.
 	unread []v1alpha1.RouteMatch
@@ -36,7 +38,7 @@ func newHTTPRoute(r *gatewayv1.HTTPRoute) *route {
 	}
 	for i := range r.Spec.Rules {
 		in := &r.Spec.Rules[i]
-		one := rule{name: string(valueOr(in.Name, ""))}
+		one := rule{name: string(valueOr(in.Name, "")), redirects: redirects(in)}
 		for j := range in.Matches {
 			one.add(httpMatch(&in.Matches[j]))
 		}
@@ -70,6 +72,14 @@ func newGRPCRoute(r *gatewayv1.GRPCRoute) *route {
 		out.rules = append(out.rules, one)
 	}
 	return out
+}
+
+// redirects reports whether Envoy answers by itself. The API server refuses backends beside a redirect
+// (HTTPRouteRule, validation rules); where it did not, they count.
+func redirects(r *gatewayv1.HTTPRouteRule) bool {
+	return len(r.BackendRefs) == 0 && slices.ContainsFunc(r.Filters, func(f gatewayv1.HTTPRouteFilter) bool {
+		return f.Type == gatewayv1.HTTPRouteFilterRequestRedirect
+	})
 }
 
 // everyRequest is what a rule without matches stands for (HTTPRouteRule.Matches).

@@ -22,7 +22,7 @@ func (c *claims) attach(r *route, places []place) []v1alpha1.Route {
 		for _, s := range c.shares(r, rule.name, places) {
 			one := v1alpha1.Route{
 				Kind: r.kind, Namespace: r.namespace, Name: r.name, Created: r.created, Rule: i, Section: rule.name,
-				Hosts: s.hosts, Listeners: s.listeners, Policy: s.policy,
+				Hosts: s.hosts, Listeners: s.listeners, Policy: s.policy, Redirects: rule.redirects,
 			}
 			if len(rule.matches) > 0 {
 				one.Matches = rule.matches

@@ -128,6 +128,9 @@ func printRoutes(out Output) string {
 		if policy == "" {
 			policy = "-"
 		}
+		if r.Redirects {
+			policy += "  redirects"
+		}
 		if r.Denied != "" {
 			policy += "  denied: " + r.Denied
 		}

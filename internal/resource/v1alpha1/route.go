@@ -30,6 +30,11 @@ type Route struct {
 	// Policy is the AuthPolicy in force for it, "namespace/name"; empty: none is attached.
 	Policy string
 
+	// Redirects says that no upstream sees the requests that fit: Envoy answers them with a redirect. Without a Policy such a
+	// Route has no say where Envoy does not name the route: one that sends everybody from http to https would else
+	// disagree with every policy behind it.
+	Redirects bool
+
 	// Denied says why requests that fit are refused, whatever else they fit: a condition cannot be read, and Matches
 	// are what is left without it. Empty: nothing of that.
 	Denied string
