@@ -21,6 +21,7 @@ type parts struct {
 	tokens    *jwt.Tokens
 	replay    memory
 	redis     *replay.Redis // nil: the memory is this process's own
+	stored    *stored       // nil: there are only declared Apps
 	maxToken  int
 	bodyLimit int64
 	explain   bool // whatever signature schemes say
@@ -33,12 +34,15 @@ type memory interface {
 }
 
 func newParts(cfg *config.Config, log *slog.Logger) (*parts, error) {
-	hasher, err := readPeppers(cfg.KeyStore.PepperFile)
+	peppers, err := readPeppers(cfg.KeyStore.PepperFile)
 	if err != nil {
 		return nil, err
 	}
+	if len(peppers) == 0 && cfg.KeyStore.Database != nil {
+		return nil, fmt.Errorf("keystore.pepperFile: %s holds no pepper, and a database needs one for new keys; add a line such as p1:<base64>", cfg.KeyStore.PepperFile)
+	}
 	return &parts{
-		hasher:    hasher,
+		hasher:    keystore.NewHasher(peppers...),
 		keySets:   jwt.NewKeySets(jwt.KeySetsOptions{Logger: log}),
 		tokens:    jwt.NewTokens(int64(cfg.Cache.Tokens)),
 		replay:    replay.NewLocal(int64(cfg.Cache.Replay), time.Now),
@@ -47,9 +51,9 @@ func newParts(cfg *config.Config, log *slog.Logger) (*parts, error) {
 	}, nil
 }
 
-func readPeppers(file string) (*keystore.Hasher, error) {
+func readPeppers(file string) ([]keystore.Pepper, error) {
 	if file == "" {
-		return keystore.NewHasher(), nil
+		return nil, nil
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -59,7 +63,7 @@ func readPeppers(file string) (*keystore.Hasher, error) {
 	if err != nil {
 		return nil, fmt.Errorf("keystore.pepperFile: %s: %w", file, err)
 	}
-	return keystore.NewHasher(peppers...), nil
+	return peppers, nil
 }
 
 // share makes the memory of accepted signatures the one in Redis, if there is one. It does not connect yet.
@@ -129,6 +133,9 @@ func merged(stats []jwt.KeySetStats) []telemetry.KeySetStats {
 }
 
 func (p *parts) close() {
+	if p.stored != nil {
+		p.stored.close()
+	}
 	if p.keySets != nil {
 		p.keySets.Close()
 	}

@@ -66,13 +66,17 @@ func (m *schemes) build(
 	switch {
 	case spec.APIKey != nil:
 		s.store, s.Kind = store, policy.KindAPIKey
-		s.Authenticator, err = apikey.New(spec.APIKey, doc.Namespace, apikey.Place{Store: store, Hasher: hasher})
+		s.Authenticator, err = apikey.New(spec.APIKey, doc.Namespace, m.places(store, hasher)...)
 	case spec.Signature != nil:
 		s.store, s.Kind = store, policy.KindSignature
 		signed := *spec.Signature
 		signed.Explain = signed.Explain || m.parts.explain
+		stores := []keystore.Store{store}
+		if m.parts.stored != nil {
+			stores = append(stores, m.parts.stored.keys)
+		}
 		s.Authenticator, err = signature.New(&signed, signature.Options{
-			Namespace: doc.Namespace, Stores: []keystore.Store{store}, Replay: m.parts.replay, BodyLimit: m.parts.bodyLimit,
+			Namespace: doc.Namespace, Stores: stores, Replay: m.parts.replay, BodyLimit: m.parts.bodyLimit,
 		})
 	case spec.JWT != nil:
 		s.Kind = policy.KindJWT
@@ -84,6 +88,15 @@ func (m *schemes) build(
 		err = errNoScheme
 	}
 	return s, err
+}
+
+// places are where API keys are looked for: declared ones first, which needs neither a database nor its peppers.
+func (m *schemes) places(store *declared.Store, hasher *keystore.Hasher) []apikey.Place {
+	places := []apikey.Place{{Store: store, Hasher: hasher}}
+	if m.parts.stored != nil {
+		places = append(places, apikey.Place{Store: m.parts.stored.keys, Hasher: m.parts.hasher})
+	}
+	return places
 }
 
 var errNoScheme = errors.New("names no scheme; set one of spec.apiKey, spec.signature and spec.jwt")

@@ -12,6 +12,7 @@ import (
 	"io"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -52,6 +53,12 @@ type Server struct {
 	authz  *extauthz.Server
 	ops    *telemetry.Ops
 	ready  atomic.Bool // the first load is in force
+
+	last struct { // what came of the last snapshot
+		sync.Mutex
+
+		result source.Result
+	}
 }
 
 // New makes a Server of a valid configuration. It opens no listener and reads no resource yet.
@@ -77,7 +84,12 @@ func New(cfg *config.Config, opts Options) (*Server, error) {
 	})
 	s.ops = telemetry.NewOps(s.tel, cfg.Ops.PProf, log)
 	s.parts.register(s.tel)
-	s.loader, err = newLoader(cfg, parts)
+	if cfg.KeyStore.Database != nil {
+		parts.stored, err = newStored(cfg, s.tel, log)
+	}
+	if err == nil {
+		s.loader, err = newLoader(cfg, parts)
+	}
 	if err == nil {
 		s.source, err = newResources(&cfg.Resources, parts.hasher, s.tel, log)
 	}
@@ -93,8 +105,12 @@ func New(cfg *config.Config, opts Options) (*Server, error) {
 }
 
 func (s *Server) newAuthz() (*extauthz.Server, error) {
+	var checker telemetry.Checker = &s.engine
+	if s.parts.stored != nil {
+		checker = s.parts.stored.usage.Checker(checker)
+	}
 	options := extauthz.Options{
-		Checker:   s.tel.Checker(&s.engine),
+		Checker:   s.tel.Checker(checker),
 		Refused:   s.tel.Refused,
 		Deadline:  s.cfg.Limits.Deadline,
 		BodyLimit: int(s.cfg.Limits.Body),
@@ -139,6 +155,9 @@ func (s *Server) Run(ctx context.Context) error {
 	start("ops listener", func() error { return s.ops.Serve(opsListener) })
 	start("ext_authz listener", func() error { return s.authz.Serve(authzListener) })
 	start("redis", func() error { s.parts.watch(ctx, &s.tel.Health); return nil })
+	if s.parts.stored != nil {
+		s.parts.stored.start(&s.tel.Health, func() { s.report(nil) })
+	}
 	start("resources", func() error { return s.source.Run(ctx, func(snap source.Snapshot) { s.load(snap, stop) }) })
 	s.log.Info("starting", "extauthz", s.cfg.ExtAuthz.Address, "ops", s.cfg.Ops.Address, "resources", describe(&s.cfg.Resources))
 
@@ -177,17 +196,38 @@ func (s *Server) load(snap source.Snapshot, stop context.CancelCauseFunc) {
 	}
 	s.tel.Health.OK("resources")
 	s.tel.SetRules(result.set.Rules())
+	if s.parts.stored != nil {
+		s.parts.stored.clashes.declare(snap.Documents)
+	}
 	s.engine.Swap(result.set)
-	s.source.Loaded(source.Result{Generation: snap.Generation, Errors: result.errors, Files: result.files})
+	s.report(&source.Result{Generation: snap.Generation, Errors: result.errors, Files: result.files})
 	s.parts.keySets.Retain(result.authenticators...)
 	s.log.Info("resources in force", "generation", snap.Generation, "documents", len(snap.Documents),
 		"errors", len(result.errors), "took", time.Since(began).String())
+	if !s.ready.Load() && s.parts.stored != nil {
+		s.parts.stored.awaitFirst()
+	}
 	if !s.ready.Swap(true) {
 		s.tel.Health.Started()
 		s.authz.SetReady(true)
 		s.log.Info("ready")
 	}
 	settleMemory()
+}
+
+// report tells the source what came of a snapshot, of the last again if there is no new one, and of its Apps that are in
+// the database too.
+func (s *Server) report(result *source.Result) {
+	s.last.Lock()
+	defer s.last.Unlock()
+	if result != nil {
+		s.last.result = *result
+	}
+	all := s.last.result
+	if s.parts.stored != nil {
+		all.Errors = slices.Concat(all.Errors, s.parts.stored.clashes.errors())
+	}
+	s.source.Loaded(all)
 }
 
 var errLoadPanicked = errors.New("reading the resources ended in a panic; see the log")

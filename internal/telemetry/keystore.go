@@ -73,7 +73,15 @@ type keyStoreFigures struct {
 }
 
 // Describe implements [prometheus.Collector].
-func (f keyStoreFigures) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByCollect(f, ch) }
+func (keyStoreFigures) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{
+		keyStoreDegraded, keyStoreReads, keyStoreFailures, keyStoreStale, keyStoreRefused,
+		keyStoreChanges, keyStoreResyncs, keyStoreLastPoll, keyStorePollFailures, keyStoreListening,
+		keyStoreExpiring, keyStoreClashes, usageKeys, usagePending, usageLost, usageWritten, usageFailures,
+	} {
+		ch <- d
+	}
+}
 
 // Collect implements [prometheus.Collector].
 func (f keyStoreFigures) Collect(ch chan<- prometheus.Metric) {

@@ -79,9 +79,18 @@ func (s *Store) Follow(ctx context.Context, apply func(Changes)) error {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-wake:
-		case <-time.After(s.opts.PollInterval):
+		case <-time.After(s.pause()):
 		}
 	}
+}
+
+// pause is how long to wait for the next poll: not for long while the database is down.
+func (s *Store) pause() time.Duration {
+	const whileDown = time.Second
+	if s.stats.failing.Load() {
+		return min(whileDown, s.opts.PollInterval)
+	}
+	return s.opts.PollInterval
 }
 
 // step polls once.

@@ -52,6 +52,9 @@ func (p *peppers) forget() {
 	p.ids.Store(nil)
 }
 
+// Lacks reports whether it is certain that no digest in the database is made with the pepper.
+func (s *Store) Lacks(pepper string) bool { return s.peppers.lack(pepper) }
+
 func (s *Store) learnPeppers(ctx context.Context) error {
 	ids, err := all(ctx, s.db.read, func(row scanner) (id string, err error) { return id, row.Scan(&id) }, `SELECT id FROM peppers`)
 	if err == nil {
