@@ -23,9 +23,11 @@ func (s keys) ImportKeys(ctx context.Context, r *adminv1.ImportKeysRequest) (*ad
 		list := make([]sqlstore.Key, len(r.GetKeys()))
 		var wrong violations
 		for i, one := range r.GetKeys() {
-			var bad violations
-			list[i], bad = s.imported(fmt.Sprintf("keys[%d].", i), one, &app, w.Now())
-			wrong = append(wrong, bad...)
+			var bad error
+			list[i], bad = s.imported(one, &app, w.Now())
+			if v, ok := errors.AsType[violations](under(fmt.Sprintf("keys[%d]", i), bad)); ok {
+				wrong = append(wrong, v...)
+			}
 		}
 		if wrong != nil {
 			return nil, name, wrong
@@ -57,31 +59,26 @@ func (s keys) ImportKeys(ctx context.Context, r *adminv1.ImportKeysRequest) (*ad
 	})
 }
 
-// imported returns the key that one entry describes, or all that is wrong with it.
-func (s keys) imported(at string, r *adminv1.ImportedKey, app *sqlstore.App, now time.Time) (sqlstore.Key, violations) {
+// imported returns the key that one entry describes. Its errors are violations.
+func (s keys) imported(r *adminv1.ImportedKey, app *sqlstore.App, now time.Time) (sqlstore.Key, error) {
 	k := sqlstore.Key{
 		KeyName: sqlstore.KeyName{Namespace: app.Namespace, App: app.Name, Name: r.GetName()},
 		Type:    sqlstore.APIKey, Description: r.GetDescription(),
 	}
-	var wrong violations
-	note := func(err error) {
-		if v, ok := errors.AsType[violations](err); ok {
-			for _, one := range v {
-				wrong = append(wrong, violation{at + one.field, one.description})
-			}
-		}
-	}
 	var err error
-	k.Digest, err = s.digest(r.GetDigest())
-	note(err)
-	k.Scopes, err = grant{"scopes", r.GetScopes(), adminv1.Access_ACCESS_UNSPECIFIED, r.GetAllScopes()}.of(app)
-	note(err)
-	k.NotBefore, err = instant("not_before", r.GetNotBefore())
-	note(err)
-	k.ExpiresAt, err = instant("expire_time", r.GetExpireTime())
-	note(err)
-	note(lasts(&k, now))
-	return k, wrong
+	if k.Digest, err = s.digest(r.GetDigest()); err != nil {
+		return k, err
+	}
+	if k.Scopes, err = (grant{r.GetScopes(), adminv1.Access_ACCESS_UNSPECIFIED, r.GetAllScopes()}).of(app); err != nil {
+		return k, err
+	}
+	if k.NotBefore, err = instant("not_before", r.GetNotBefore()); err != nil {
+		return k, err
+	}
+	if k.ExpiresAt, err = instant("expire_time", r.GetExpireTime()); err != nil {
+		return k, err
+	}
+	return k, lasts(&k, now)
 }
 
 // digest does not repeat the text, which may be a key that somebody put in the wrong place.

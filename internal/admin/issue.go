@@ -71,7 +71,7 @@ func keyFrom(r *adminv1.IssueKeyRequest, app *sqlstore.App, now time.Time) (sqls
 		return k, err
 	}
 	var err error
-	if k.Scopes, err = (grant{"scopes", r.GetScopes(), r.GetAccess(), r.GetAllScopes()}).of(app); err != nil {
+	if k.Scopes, err = (grant{r.GetScopes(), r.GetAccess(), r.GetAllScopes()}).of(app); err != nil {
 		return k, err
 	}
 	if k.NotBefore, err = instant("not_before", r.GetNotBefore()); err != nil {

@@ -3,6 +3,7 @@ package admin
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -243,22 +244,35 @@ func (s *running) usage(token string) adminv1connect.UsageServiceClient {
 	return adminv1connect.NewUsageServiceClient(s.client(token, false), s.url)
 }
 
-// post sends a JSON body as curl would, and returns the status and the answer.
-func (s *running) post(token, procedure, body string) (int, string) {
+// post sends a JSON body as curl would, and returns what answerOf does.
+func (s *running) post(token, procedure, body string) string {
 	s.t.Helper()
 	r, err := http.NewRequestWithContext(s.t.Context(), http.MethodPost, s.url+procedure, bytes.NewBufferString(body))
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	r.Header.Set("Content-Type", "application/json")
-	response, err := s.client(token, false).Do(r)
+	return answerOf(s.t, s.client(token, false), r)
+}
+
+func connectError(err error) *connect.Error {
+	if e, ok := errors.AsType[*connect.Error](err); ok {
+		return e
+	}
+	return connect.NewError(connect.CodeUnknown, err)
+}
+
+// answerOf returns the status, the challenge and the body.
+func answerOf(t *testing.T, c *http.Client, r *http.Request) string {
+	t.Helper()
+	response, err := c.Do(r)
 	if err != nil {
-		s.t.Fatal(err)
+		t.Fatal(err)
 	}
 	defer func() { _ = response.Body.Close() }()
 	text, err := io.ReadAll(response.Body)
 	if err != nil {
-		s.t.Fatal(err)
+		t.Fatal(err)
 	}
-	return response.StatusCode, string(text)
+	return fmt.Sprint(response.StatusCode, " ", response.Header.Get("WWW-Authenticate"), " ", string(text))
 }

@@ -33,6 +33,19 @@ func invalid(field, format string, args ...any) error {
 	return violations{{field, fmt.Sprintf(format, args...)}}
 }
 
+// under says of violations that their fields are below another.
+func under(field string, err error) error {
+	v, ok := errors.AsType[violations](err)
+	if !ok {
+		return err
+	}
+	below := make(violations, len(v))
+	for i, one := range v {
+		below[i] = violation{field + "." + one.field, one.description}
+	}
+	return below
+}
+
 func refused(code connect.Code, format string, args ...any) error {
 	return connect.NewError(code, fmt.Errorf(format, args...))
 }

@@ -10,7 +10,6 @@ import (
 
 // grant is what a request says of a key's scopes.
 type grant struct {
-	field  string // of scopes, for messages
 	scopes []string
 	access adminv1.Access
 	all    bool
@@ -26,7 +25,7 @@ func (g grant) of(app *sqlstore.App) ([]string, error) {
 	}
 	switch {
 	case given > 1:
-		return nil, invalid(g.field, "give at most one of scopes, access and all_scopes")
+		return nil, invalid("scopes", "give at most one of scopes, access and all_scopes")
 	case g.all:
 		return nil, nil
 	case g.access != adminv1.Access_ACCESS_UNSPECIFIED:
@@ -39,7 +38,7 @@ func (g grant) of(app *sqlstore.App) ([]string, error) {
 		}
 	}
 	if extra != nil {
-		return nil, invalid(g.field, "the App %s does not have %s; leave them out, or give them to the App first",
+		return nil, invalid("scopes", "the App %s does not have %s; leave them out, or give them to the App first",
 			app.AppName, strings.Join(extra, ", "))
 	}
 	return append([]string{}, g.scopes...), nil

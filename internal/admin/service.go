@@ -55,7 +55,7 @@ func (s *service) answer(next connect.UnaryFunc) connect.UnaryFunc {
 		o := originOf(ctx)
 		line := []slog.Attr{
 			slog.String("method", methodOf(request)), slog.String("caller", o.caller.name), slog.String("peer", o.peer),
-			slog.String("target", targetOf(request.Any()).String()),
+			slog.String("target", shown(targetOf(request.Any()))),
 		}
 		if err == nil {
 			level := slog.LevelInfo
@@ -99,7 +99,7 @@ func (s *service) recordRefusal(ctx context.Context, c call, needs role) {
 	if !s.refusals.AllowN(s.now(), 1) {
 		return
 	}
-	err := s.store.Update(ctx, func(tx *sqlstore.Tx) error {
+	err := s.store.Update(context.WithoutCancel(ctx), func(tx *sqlstore.Tx) error { // whoever hangs up is on record all the same
 		_, err := tx.AppendEvent(c.event(sqlstore.KeyName{
 			Namespace: clip(c.target.Namespace), App: clip(c.target.App), Name: clip(c.target.Name),
 		}, "refused: it needs the role "+needs.String()))
@@ -165,6 +165,11 @@ func targetOf(request any) sqlstore.KeyName {
 	default:
 		return sqlstore.KeyName{}
 	}
+}
+
+// shown returns the name of a target that has not been checked yet, for the log.
+func shown(t sqlstore.KeyName) string {
+	return strings.TrimRight(sqlstore.KeyName{Namespace: clip(t.Namespace), App: clip(t.App), Name: clip(t.Name)}.String(), "/")
 }
 
 // clip returns a name that has not been checked yet, or the beginning of one that is far too long.

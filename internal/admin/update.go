@@ -31,9 +31,13 @@ func (s keys) UpdateKey(ctx context.Context, r *adminv1.UpdateKeyRequest) (*admi
 		if err != nil {
 			return nil, name, err
 		}
-		next, err := w.updated(old, r)
+		changed, err := w.changed(&old, r)
 		if err != nil {
 			return nil, name, err
+		}
+		next, err := w.updated(old, changed, r.GetUpdateMask().GetPaths())
+		if err != nil {
+			return nil, name, under("key", err)
 		}
 		stored, err := w.UpdateKey(next)
 		if err != nil {
@@ -48,16 +52,18 @@ func (s keys) UpdateKey(ctx context.Context, r *adminv1.UpdateKeyRequest) (*admi
 	return &adminv1.UpdateKeyResponse{Key: key}, nil
 }
 
-// updated returns the key as the request wants it.
-func (w *change) updated(old sqlstore.Key, r *adminv1.UpdateKeyRequest) (sqlstore.Key, error) {
+// changed returns the key's message with what the request puts in it.
+func (w *change) changed(old *sqlstore.Key, r *adminv1.UpdateKeyRequest) (*adminv1.Key, error) {
 	if !old.RevokedAt.IsZero() {
-		return old, refused(connect.CodeFailedPrecondition, "the key %s is revoked, which is for good; issue another", old.KeyName)
+		return nil, refused(connect.CodeFailedPrecondition, "the key %s is revoked, which is for good; issue another", old.KeyName)
 	}
-	changes := func(field string) bool { return slices.Contains(r.GetUpdateMask().GetPaths(), field) }
-	m := keyMessage(&old, w.Now())
-	if err := masked(keyFields, m, r.GetKey(), r.GetUpdateMask()); err != nil {
-		return old, err
-	}
+	m := keyMessage(old, w.Now())
+	return m, masked(keyFields, m, r.GetKey(), r.GetUpdateMask())
+}
+
+// updated returns the key as the message m has it, of which some fields were changed.
+func (w *change) updated(old sqlstore.Key, m *adminv1.Key, fields []string) (sqlstore.Key, error) {
+	changes := func(field string) bool { return slices.Contains(fields, field) }
 	next := old
 	next.Description, next.Disabled = m.GetDescription(), m.GetDisabled()
 	var err error
@@ -66,10 +72,10 @@ func (w *change) updated(old sqlstore.Key, r *adminv1.UpdateKeyRequest) (sqlstor
 			return old, err
 		}
 	}
-	if next.NotBefore, err = instant("key.not_before", m.GetNotBefore()); err != nil {
+	if next.NotBefore, err = instant("not_before", m.GetNotBefore()); err != nil {
 		return old, err
 	}
-	if next.ExpiresAt, err = instant("key.expire_time", m.GetExpireTime()); err != nil {
+	if next.ExpiresAt, err = instant("expire_time", m.GetExpireTime()); err != nil {
 		return old, err
 	}
 	if !changes("expire_time") && !changes("not_before") {
@@ -94,7 +100,7 @@ func (w *change) regranted(old *sqlstore.Key, m *adminv1.Key, scopes, all bool) 
 	case !scopes && m.GetAllScopes(): // and the other way round
 		m.Scopes = nil
 	case !scopes && old.Scopes == nil:
-		return nil, invalid("update_mask", "name scopes too, to say which the key keeps")
+		return nil, invalid("scopes", "say which the key keeps, and name scopes in update_mask too")
 	}
-	return grant{"key.scopes", m.GetScopes(), adminv1.Access_ACCESS_UNSPECIFIED, m.GetAllScopes()}.of(&app)
+	return grant{m.GetScopes(), adminv1.Access_ACCESS_UNSPECIFIED, m.GetAllScopes()}.of(&app)
 }

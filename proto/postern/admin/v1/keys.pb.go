@@ -1663,7 +1663,7 @@ var File_postern_admin_v1_keys_proto protoreflect.FileDescriptor
 
 const file_postern_admin_v1_keys_proto_rawDesc = "" +
 	"\n" +
-	"\x1bpostern/admin/v1/keys.proto\x12\x10postern.admin.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf4\x06\n" +
+	"\x1bpostern/admin/v1/keys.proto\x12\x10postern.admin.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x89\a\n" +
 	"\x03Key\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x10\n" +
 	"\x03app\x18\x02 \x01(\tR\x03app\x12\x12\n" +
@@ -1676,10 +1676,10 @@ const file_postern_admin_v1_keys_proto_rawDesc = "" +
 	"\talgorithm\x18\t \x01(\tR\talgorithm\x12\x1d\n" +
 	"\n" +
 	"public_key\x18\n" +
-	" \x01(\tR\tpublicKey\x12 \n" +
-	"\vdescription\x18\v \x01(\tR\vdescription\x12\x18\n" +
-	"\asubject\x18\f \x01(\tR\asubject\x12\x16\n" +
-	"\x06scopes\x18\r \x03(\tR\x06scopes\x12\x1d\n" +
+	" \x01(\tR\tpublicKey\x12*\n" +
+	"\vdescription\x18\v \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\vdescription\x12\x18\n" +
+	"\asubject\x18\f \x01(\tR\asubject\x12!\n" +
+	"\x06scopes\x18\r \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\x80\x02R\x06scopes\x12\x1d\n" +
 	"\n" +
 	"all_scopes\x18\x0e \x01(\bR\tallScopes\x12\x1a\n" +
 	"\bdisabled\x18\x0f \x01(\bR\bdisabled\x129\n" +

@@ -60,9 +60,12 @@ type KeyServiceClient interface {
 	GetKey(context.Context, *v1.GetKeyRequest) (*v1.GetKeyResponse, error)
 	// ListKeys returns keys by namespace, App and name.
 	ListKeys(context.Context, *v1.ListKeysRequest) (*v1.ListKeysResponse, error)
-	// UpdateKey changes the fields that the mask names.
+	// UpdateKey changes the fields that the mask names. ABORTED if the etag is not the current one, FAILED_PRECONDITION if
+	// the key is revoked, or was rotated and would end later.
 	UpdateKey(context.Context, *v1.UpdateKeyRequest) (*v1.UpdateKeyResponse, error)
-	// RotateKey makes a successor with the same scopes, and lets the old key end after the overlap.
+	// RotateKey makes a successor with the same scopes, and lets the old key end after the overlap. The successor of a
+	// signing key has its own key id as signing_key_id, for both are good in the overlap. FAILED_PRECONDITION if the key is
+	// revoked or disabled, or has a successor already.
 	RotateKey(context.Context, *v1.RotateKeyRequest) (*v1.RotateKeyResponse, error)
 	// RevokeKey ends a key at once and for good. Its metadata stays. Revoking a revoked key changes nothing.
 	RevokeKey(context.Context, *v1.RevokeKeyRequest) (*v1.RevokeKeyResponse, error)
@@ -227,9 +230,12 @@ type KeyServiceHandler interface {
 	GetKey(context.Context, *v1.GetKeyRequest) (*v1.GetKeyResponse, error)
 	// ListKeys returns keys by namespace, App and name.
 	ListKeys(context.Context, *v1.ListKeysRequest) (*v1.ListKeysResponse, error)
-	// UpdateKey changes the fields that the mask names.
+	// UpdateKey changes the fields that the mask names. ABORTED if the etag is not the current one, FAILED_PRECONDITION if
+	// the key is revoked, or was rotated and would end later.
 	UpdateKey(context.Context, *v1.UpdateKeyRequest) (*v1.UpdateKeyResponse, error)
-	// RotateKey makes a successor with the same scopes, and lets the old key end after the overlap.
+	// RotateKey makes a successor with the same scopes, and lets the old key end after the overlap. The successor of a
+	// signing key has its own key id as signing_key_id, for both are good in the overlap. FAILED_PRECONDITION if the key is
+	// revoked or disabled, or has a successor already.
 	RotateKey(context.Context, *v1.RotateKeyRequest) (*v1.RotateKeyResponse, error)
 	// RevokeKey ends a key at once and for good. Its metadata stays. Revoking a revoked key changes nothing.
 	RevokeKey(context.Context, *v1.RevokeKeyRequest) (*v1.RevokeKeyResponse, error)
