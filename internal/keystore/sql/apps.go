@@ -50,21 +50,13 @@ func listApps(ctx context.Context, q querier, filter AppFilter, after AppName, l
 
 // App returns an App, ErrNotFound if there is none.
 func (s *Store) App(ctx context.Context, name AppName) (App, error) {
-	q, err := s.reader()
-	if err != nil {
-		return App{}, err
-	}
-	return findApp(ctx, q, name)
+	return read(ctx, s, func(ctx context.Context, q querier) (App, error) { return findApp(ctx, q, name) })
 }
 
 // Apps returns at most limit Apps by namespace and name, from the one that follows after; the zero AppName stands for
 // the beginning.
 func (s *Store) Apps(ctx context.Context, filter AppFilter, after AppName, limit int) ([]App, error) {
-	q, err := s.reader()
-	if err != nil {
-		return nil, err
-	}
-	return listApps(ctx, q, filter, after, limit)
+	return read(ctx, s, func(ctx context.Context, q querier) ([]App, error) { return listApps(ctx, q, filter, after, limit) })
 }
 
 // App returns an App, ErrNotFound if there is none.

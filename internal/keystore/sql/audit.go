@@ -23,10 +23,6 @@ func scanEvent(row scanner) (Event, error) {
 // Events returns at most limit events, the latest first, from the one before the event with the id; 0 stands for the
 // latest.
 func (s *Store) Events(ctx context.Context, filter EventFilter, before int64, limit int) ([]Event, error) {
-	q, err := s.reader()
-	if err != nil {
-		return nil, err
-	}
 	var c conditions
 	in(&c, "namespace", filter.Namespaces)
 	c.equal("app", filter.App)
@@ -43,7 +39,9 @@ func (s *Store) Events(ctx context.Context, filter EventFilter, before int64, li
 	}
 	query := `SELECT id, at, caller, role, method, namespace, app, key, request_id, peer, before, after, reason
 		FROM audit` + c.where() + ` ORDER BY id DESC` + c.limit(limit)
-	return all(ctx, q, scanEvent, query, c.args...)
+	return read(ctx, s, func(ctx context.Context, q querier) ([]Event, error) {
+		return all(ctx, q, scanEvent, query, c.args...)
+	})
 }
 
 // AppendEvent puts an event on record and returns it completed.

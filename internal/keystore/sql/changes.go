@@ -103,7 +103,7 @@ func (tx *Tx) record() error {
 			digest, optional(c.Digest.Pepper), optional(c.SigningID),
 		}
 	}
-	if _, err := insert(tx.ctx, tx.sql,
+	if _, err := tx.insert(
 		`INSERT INTO changes (seq, changed_at, namespace, app, digest, pepper, signing_id)`, rows, ""); err != nil {
 		return err
 	}

@@ -38,12 +38,10 @@ func (s *Store) ByApp(ctx context.Context, namespace, name string) ([]*keystore.
 
 // credentials returns the keys for which the condition holds, each with its App; ErrNotFound if there are none.
 func (s *Store) credentials(ctx context.Context, condition string, args ...any) ([]*keystore.Key, error) {
-	q, err := s.reader()
-	if err != nil {
-		return nil, err
-	}
-	keys, err := all(ctx, q, s.scanCredential, `SELECT `+keyColumns+`, k.sealed, `+appColumns+`
-		FROM keys k JOIN apps a ON a.namespace = k.namespace AND a.name = k.app WHERE `+condition, args...)
+	keys, err := read(ctx, s, func(ctx context.Context, q querier) ([]*keystore.Key, error) {
+		return all(ctx, q, s.scanCredential, `SELECT `+keyColumns+`, k.sealed, `+appColumns+`
+			FROM keys k JOIN apps a ON a.namespace = k.namespace AND a.name = k.app WHERE `+condition, args...)
+	})
 	if err == nil && len(keys) == 0 {
 		err = keystore.ErrNotFound
 	}
@@ -66,7 +64,7 @@ func (s *Store) scanCredential(row scanner) (*keystore.Key, error) {
 	}
 	signing, err := k.signing(secret)
 	if err != nil {
-		return nil, errors.Join(errors.New("the key "+k.KeyName.String()+" cannot be used"), err)
+		return nil, errors.Join(errors.New("the key "+k.String()+" cannot be used"), err)
 	}
 	app := &keystore.App{
 		Namespace: a.Namespace, Name: a.Name, Labels: a.Labels, Attributes: a.Attributes,

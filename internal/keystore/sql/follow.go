@@ -93,10 +93,8 @@ func (s *Store) pause() time.Duration {
 	return s.opts.PollInterval
 }
 
-// step polls once.
+// step polls once, and says so when that begins to fail and when it works again.
 func (s *Store) step(ctx context.Context, f *follower) {
-	ctx, cancel := context.WithTimeout(ctx, s.opts.Timeout)
-	defer cancel()
 	err := s.Prepare(ctx)
 	if err == nil {
 		err = s.poll(ctx, f)
@@ -107,7 +105,7 @@ func (s *Store) step(ctx context.Context, f *follower) {
 			s.opts.Log.Info("changes of keys can be read again")
 		}
 		s.stats.polled.Store(s.opts.Now().UnixNano())
-	case ctx.Err() != nil && context.Cause(ctx) == context.Canceled:
+	case ctx.Err() != nil: // that is the end
 	default:
 		s.peppers.forget()
 		s.stats.failures.Add(1)
@@ -120,6 +118,8 @@ func (s *Store) step(ctx context.Context, f *follower) {
 // poll tells the follower what is new. The number of the last change is read first: what is committed later is told the
 // next time.
 func (s *Store) poll(ctx context.Context, f *follower) error {
+	ctx, cancel := context.WithTimeout(ctx, s.opts.Timeout)
+	defer cancel()
 	last, err := readCounter(ctx, s.db.read, "")
 	if err != nil {
 		return err

@@ -79,34 +79,27 @@ func inState(c *conditions, now time.Time, states []State) {
 
 // Key returns a key, ErrNotFound if there is none.
 func (s *Store) Key(ctx context.Context, name KeyName) (Key, error) {
-	q, err := s.reader()
-	if err != nil {
-		return Key{}, err
-	}
-	return findKey(ctx, q, name)
+	return read(ctx, s, func(ctx context.Context, q querier) (Key, error) { return findKey(ctx, q, name) })
 }
 
 // Keys returns at most limit keys by namespace, App and name, from the one that follows after; the zero KeyName stands
 // for the beginning.
 func (s *Store) Keys(ctx context.Context, filter KeyFilter, after KeyName, limit int) ([]Key, error) {
-	q, err := s.reader()
-	if err != nil {
-		return nil, err
-	}
-	return listKeys(ctx, q, filter, s.opts.Now(), after, limit)
+	return read(ctx, s, func(ctx context.Context, q querier) ([]Key, error) {
+		return listKeys(ctx, q, filter, s.opts.Now(), after, limit)
+	})
 }
 
 // Expiring returns how many keys are good now and expire within the time.
 func (s *Store) Expiring(ctx context.Context, within time.Duration) (int64, error) {
-	q, err := s.reader()
-	if err != nil {
-		return 0, err
-	}
 	now := s.opts.Now()
-	return one(ctx, q, func(row scanner) (n int64, err error) { return n, row.Scan(&n) },
-		`SELECT count(*) FROM keys
-		WHERE expires_at > $1 AND expires_at <= $2 AND revoked_at IS NULL AND NOT disabled`,
-		instant(now), instant(now.Add(within)))
+	return read(ctx, s, func(ctx context.Context, q querier) (int64, error) {
+		return one(ctx, q, func(row scanner) (n int64, err error) { return n, row.Scan(&n) },
+			`SELECT count(*) FROM keys
+			WHERE expires_at > $1 AND expires_at <= $2 AND (not_before IS NULL OR not_before <= $1)
+				AND revoked_at IS NULL AND NOT disabled`,
+			instant(now), instant(now.Add(within)))
+	})
 }
 
 // Key returns a key, ErrNotFound if there is none.

@@ -40,7 +40,7 @@ func (tx *Tx) CreateKeys(app AppName, keys []Key) ([]Key, error) {
 		rows[i] = k.row(sealed)
 		k.Secret = ""
 	}
-	n, err := insert(tx.ctx, tx.sql, `INSERT INTO keys (namespace, app, name, type, description, digest, pepper, prefix,
+	n, err := tx.insert(`INSERT INTO keys (namespace, app, name, type, description, digest, pepper, prefix,
 		last_four, subject, signing_id, algorithm, public_key, sealed, sealing_key, scopes, disabled, not_before, expires_at,
 		revoked_at, successor, created_at, updated_at, revision)`, rows, `ON CONFLICT DO NOTHING`)
 	switch {
@@ -83,7 +83,7 @@ func (tx *Tx) notePeppers(keys []Key) error {
 			rows = append(rows, []any{k.Digest.Pepper})
 		}
 	}
-	_, err := insert(tx.ctx, tx.sql, `INSERT INTO peppers (id)`, rows, `ON CONFLICT DO NOTHING`)
+	_, err := tx.insert(`INSERT INTO peppers (id)`, rows, `ON CONFLICT DO NOTHING`)
 	return err
 }
 

@@ -103,6 +103,8 @@ func (s *Store) migrate(ctx context.Context, files fs.FS, version int) (from, to
 }
 
 func (s *Store) schema(ctx context.Context) (schema, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.opts.Timeout)
+	defer cancel()
 	exists, err := one(ctx, s.db.read, func(row scanner) (yes bool, err error) { return yes, row.Scan(&yes) }, s.db.tableExists, "schema_info")
 	if err != nil || !exists {
 		return schema{}, err

@@ -3,6 +3,8 @@ package sqlstore
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
 	"strconv"
 	"time"
 
@@ -16,6 +18,7 @@ var postgresDialect = dialect{
 	tableExists: `SELECT to_regclass($1) IS NOT NULL`,
 	lockRow:     ` FOR UPDATE`,
 	notify:      `NOTIFY ` + channel,
+	together:    100,
 }
 
 // channel is where replicas tell each other that something has changed.
@@ -29,6 +32,9 @@ var errDSN = errors.New("the DSN of the PostgreSQL database cannot be read; " +
 // that would otherwise keep everybody from writing.
 func openPostgres(opts Options) (*database, error) {
 	config, err := pgx.ParseConfig(opts.DSN.Reveal())
+	if file := new(fs.PathError); errors.As(err, &file) {
+		return nil, fmt.Errorf("a file that the DSN of the PostgreSQL database names: %w", file)
+	}
 	if err != nil {
 		return nil, errDSN
 	}

@@ -14,6 +14,7 @@ type querier interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+	PrepareContext(ctx context.Context, query string) (*sql.Stmt, error)
 }
 
 // scanner is a row.
@@ -117,19 +118,32 @@ func (c *conditions) limit(n int) string { return c.bind(" LIMIT ?", n) }
 
 // insert inserts rows, some at a time. into is the statement up to VALUES, then what follows the rows. It returns how many
 // rows it touched.
-func insert(ctx context.Context, q querier, into string, rows [][]any, then string) (touched int64, err error) {
-	const together = 50 // spares round trips; SQLite takes a time that grows with the square of the parameters
+func insert(ctx context.Context, q querier, together int, into string, rows [][]any, then string) (touched int64, err error) {
+	var statement *sql.Stmt // for as many rows as prepared
+	prepared := 0
 	for some := range slices.Chunk(rows, together) {
-		var c conditions
-		var tuples []string
-		for _, row := range some {
-			tuples = append(tuples, c.bind("("+marks(len(row))+")", row...))
+		if len(some) != prepared {
+			prepared = len(some)
+			if statement, err = q.PrepareContext(ctx, into+" VALUES "+tuples(prepared, len(some[0]))+" "+then); err != nil {
+				return touched, unavailable(err)
+			}
+			defer func() { _ = statement.Close() }() // it ends with the transaction
 		}
-		n, err := exec(ctx, q, into+" VALUES "+strings.Join(tuples, ", ")+" "+then, c.args...)
+		result, err := statement.ExecContext(ctx, slices.Concat(some...)...)
 		if err != nil {
-			return touched, err
+			return touched, unavailable(err)
+		}
+		n, err := result.RowsAffected()
+		if err != nil {
+			return touched, unavailable(err)
 		}
 		touched += n
 	}
 	return touched, nil
+}
+
+// tuples returns the places of so many rows: ($1, $2), ($3, $4).
+func tuples(rows, columns int) string {
+	var c conditions
+	return c.bind(strings.Join(slices.Repeat([]string{"(" + marks(columns) + ")"}, rows), ", "), make([]any, rows*columns)...)
 }

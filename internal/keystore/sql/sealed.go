@@ -39,7 +39,7 @@ func (s *Store) seal(k *Key) (sealed, error) {
 		return sealed{}, errNoSealer
 	}
 	by := s.opts.Sealer.Primary()
-	text, err := s.opts.Sealer.Seal(k.Secret, k.KeyName.String())
+	text, err := s.opts.Sealer.Seal(k.Secret, k.String())
 	return sealed{text, by}, err
 }
 

@@ -16,6 +16,7 @@ import (
 var sqliteDialect = dialect{
 	tableExists: `SELECT count(*) > 0 FROM sqlite_master WHERE type = 'table' AND name = $1`,
 	lockRow:     "", // BEGIN IMMEDIATE has locked the whole database
+	together:    4,  // there is no round trip to spare, and naming parameters takes a time that grows with their square
 }
 
 // openSQLite opens the database with one connection that writes, so that writers wait for their turn in Go rather than
@@ -24,13 +25,8 @@ var sqliteDialect = dialect{
 // https://www.sqlite.org/pragma.html#pragma_synchronous: in WAL mode a commit outlives a loss of power only with
 // synchronous=FULL.
 func openSQLite(opts Options) (*database, error) {
-	// SQLite gives its -wal and -shm files the mode of this one.
-	f, err := os.OpenFile(opts.File, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
+	if err := touch(opts.File); err != nil {
 		return nil, fmt.Errorf("the SQLite database: %w; its directory must exist and be writable", err)
-	}
-	if err := f.Close(); err != nil {
-		return nil, err
 	}
 	writing := []string{"journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)"}
 	write, err := connectSQLite(opts.File, opts.Timeout, "immediate", 1, writing...)
@@ -45,6 +41,15 @@ func openSQLite(opts Options) (*database, error) {
 		dialect: sqliteDialect, read: read, write: write,
 		migrator: func(ctx context.Context) (*migrator, error) { return sqliteMigrator(ctx, opts.File, writing) },
 	}, nil
+}
+
+// touch makes the file for its owner alone, if there is none. SQLite gives its -wal and -shm files the same mode.
+func touch(file string) error {
+	f, err := os.OpenFile(file, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 // connectSQLite opens a pool of connections. lock is what a transaction begins with.
@@ -67,7 +72,11 @@ func connectSQLite(file string, busy time.Duration, lock string, connections int
 // migration is one, so the lock is a transaction too, in an empty database beside. It ends with its process.
 func sqliteMigrator(ctx context.Context, file string, pragmas []string) (*migrator, error) {
 	const patience = 5 * time.Minute
-	guard, err := connectSQLite(file+"-migrate", patience, "exclusive", 1)
+	beside := file + "-migrate"
+	if err := touch(beside); err != nil {
+		return nil, err
+	}
+	guard, err := connectSQLite(beside, patience, "exclusive", 1)
 	if err != nil {
 		return nil, err
 	}

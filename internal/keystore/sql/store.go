@@ -90,6 +90,7 @@ type dialect struct {
 	tableExists string // a query for a truth: is there the table $1
 	lockRow     string // ends a query that locks the row it reads until the end of the transaction
 	notify      string // tells replicas of changes when the transaction is committed; empty: there are none
+	together    int    // how many rows one statement inserts
 }
 
 // Open makes a Store. It fails if the Options are wrong and connects to nothing: until [Store.Prepare] has succeeded,
@@ -121,12 +122,15 @@ func (s *Store) Close() error {
 	return err
 }
 
-// reader returns what to read from outside of transactions.
-func (s *Store) reader() (querier, error) {
+// read asks the database outside of a transaction.
+func read[T any](ctx context.Context, s *Store, ask func(context.Context, querier) (T, error)) (T, error) {
 	if !s.prepared.Load() {
-		return nil, ErrNotPrepared
+		var none T
+		return none, ErrNotPrepared
 	}
-	return s.db.read, nil
+	ctx, cancel := context.WithTimeout(ctx, s.opts.Timeout)
+	defer cancel()
+	return ask(ctx, s.db.read)
 }
 
 // readers is how many connections read a SQLite database at a time; more would wait for the processor.

@@ -66,6 +66,11 @@ func (s *Store) begin(ctx context.Context) (*Tx, error) {
 	return &Tx{ctx: ctx, store: s, sql: tx, now: stored(s.opts.Now()), first: c.seq + 1}, nil
 }
 
+// insert inserts rows as the function does.
+func (tx *Tx) insert(into string, rows [][]any, then string) (int64, error) {
+	return insert(tx.ctx, tx.sql, tx.store.db.together, into, rows, then)
+}
+
 // Now returns the time of the Update, UTC to the microsecond.
 func (tx *Tx) Now() time.Time { return tx.now }
 

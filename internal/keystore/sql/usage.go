@@ -26,7 +26,7 @@ func (s *Store) FlushUsage(ctx context.Context, counts []UsageCount) (int, error
 	if !s.prepared.Load() {
 		return 0, ErrNotPrepared
 	}
-	const together = 1000
+	const together = 500
 	written := 0
 	for some := range slices.Chunk(counts, together) {
 		if err := s.flushSome(ctx, some); err != nil {
@@ -53,7 +53,7 @@ func (s *Store) flushSome(ctx context.Context, counts []UsageCount) error {
 	for i, u := range counts {
 		rows[i] = []any{u.Namespace, u.App, u.Name, u.Day, u.Requests, instant(u.LastUsed)}
 	}
-	_, err = insert(ctx, tx, `INSERT INTO usage (namespace, app, key, day, requests, last_used)`, rows,
+	_, err = insert(ctx, tx, s.db.together, `INSERT INTO usage (namespace, app, key, day, requests, last_used)`, rows,
 		`ON CONFLICT (namespace, app, key, day) DO UPDATE SET requests = usage.requests + excluded.requests,
 			last_used = CASE WHEN usage.last_used < excluded.last_used THEN excluded.last_used ELSE usage.last_used END`)
 	if err != nil {
@@ -71,10 +71,6 @@ func scanUsage(row scanner) (UsageCount, error) {
 // Usage returns at most limit counts, the latest day first, then by key, from the one that follows after; the zero
 // UsagePlace stands for the beginning. By App, names of keys are empty.
 func (s *Store) Usage(ctx context.Context, filter UsageFilter, after UsagePlace, limit int) ([]UsageCount, error) {
-	q, err := s.reader()
-	if err != nil {
-		return nil, err
-	}
 	var c conditions
 	in(&c, "namespace", filter.Namespaces)
 	c.equal("app", filter.App)
@@ -99,5 +95,7 @@ func (s *Store) Usage(ctx context.Context, filter UsageFilter, after UsagePlace,
 	}
 	order := ` ORDER BY day DESC, namespace, app` + map[bool]string{false: `, key`}[filter.ByApp]
 	query := `SELECT ` + columns + ` FROM usage` + c.where() + group + order + c.limit(limit)
-	return all(ctx, q, scanUsage, query, c.args...)
+	return read(ctx, s, func(ctx context.Context, q querier) ([]UsageCount, error) {
+		return all(ctx, q, scanUsage, query, c.args...)
+	})
 }

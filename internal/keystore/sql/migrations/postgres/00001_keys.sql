@@ -122,8 +122,8 @@ CREATE TABLE audit (
     key        TEXT   NOT NULL,
     request_id TEXT   NOT NULL,
     peer       TEXT   NOT NULL,
-    before     JSONB,
-    after      JSONB,
+    before     JSON,
+    after      JSON,
     reason     TEXT   NOT NULL
 );
 CREATE INDEX audit_object ON audit (namespace, app, key, id);
