@@ -60,6 +60,23 @@ func (c *clashes) declares(app string) bool {
 	return all == nil || (*all)[app] != nil
 }
 
+// where says where an App is declared, if it is.
+func (c *clashes) where(namespace, name string) (string, bool) {
+	all := c.declared.Load()
+	if all == nil {
+		return "", false // not known yet; its keys are refused all the same
+	}
+	doc := (*all)[namespace+"/"+name]
+	switch {
+	case doc == nil:
+		return "", false
+	case doc.Origin.File == "":
+		return "the cluster, by the " + doc.Object(), true
+	default:
+		return v1alpha1.Position{File: doc.Origin.File, Line: doc.Origin.Line}.String(), true
+	}
+}
+
 // note takes notice of changes in the database.
 func (c *clashes) note(changes sqlstore.Changes) {
 	if changes.All || slices.ContainsFunc(changes.List, func(one sqlstore.Change) bool { return c.declares(one.App.String()) }) {

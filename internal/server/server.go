@@ -17,9 +17,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/postern-auth/postern/internal/admin"
 	"github.com/postern-auth/postern/internal/config"
 	"github.com/postern-auth/postern/internal/extauthz"
-	"github.com/postern-auth/postern/internal/listen"
 	"github.com/postern-auth/postern/internal/policy"
 	"github.com/postern-auth/postern/internal/source"
 	"github.com/postern-auth/postern/internal/telemetry"
@@ -51,6 +51,7 @@ type Server struct {
 	loader *loader
 	source resources
 	authz  *extauthz.Server
+	admin  *admin.Server // nil: it is not served
 	ops    *telemetry.Ops
 	ready  atomic.Bool // the first load is in force
 
@@ -93,6 +94,9 @@ func New(cfg *config.Config, opts Options) (*Server, error) {
 	if err == nil {
 		s.source, err = newResources(&cfg.Resources, parts.hasher, s.tel, log)
 	}
+	if err == nil && parts.stored != nil && cfg.Admin.CallersFile != "" {
+		s.admin, err = s.newAdmin()
+	}
 	if err == nil {
 		s.authz, err = s.newAuthz()
 	}
@@ -109,17 +113,14 @@ func (s *Server) newAuthz() (*extauthz.Server, error) {
 	if s.parts.stored != nil {
 		checker = s.parts.stored.usage.Checker(checker)
 	}
-	options := extauthz.Options{
+	server, err := extauthz.New(extauthz.Options{
 		Checker:   s.tel.Checker(checker),
 		Refused:   s.tel.Refused,
+		TLS:       tlsFiles(s.cfg.ExtAuthz.TLS),
 		Deadline:  s.cfg.Limits.Deadline,
 		BodyLimit: int(s.cfg.Limits.Body),
 		Log:       s.log,
-	}
-	if tls := s.cfg.ExtAuthz.TLS; tls.Enabled() {
-		options.TLS = &listen.TLS{CertFile: tls.CertFile, KeyFile: tls.KeyFile, ClientCAFile: tls.ClientCAFile}
-	}
-	server, err := extauthz.New(options)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("extauthz: %w", err)
 	}
@@ -132,13 +133,9 @@ func (s *Server) newAuthz() (*extauthz.Server, error) {
 func (s *Server) Run(ctx context.Context) error {
 	prepareMemory()
 	defer s.parts.close()
-	opsListener, err := listen.On(string(s.cfg.Ops.Address))
+	listeners, err := s.listen()
 	if err != nil {
-		return errors.Join(fmt.Errorf("ops.address: %w", err), s.drain())
-	}
-	authzListener, err := listen.On(string(s.cfg.ExtAuthz.Address))
-	if err != nil {
-		return errors.Join(fmt.Errorf("extauthz.address: %w", err), opsListener.Close(), s.drain())
+		return errors.Join(err, s.drain())
 	}
 
 	asked := ctx
@@ -152,8 +149,11 @@ func (s *Server) Run(ctx context.Context) error {
 			}
 		})
 	}
-	start("ops listener", func() error { return s.ops.Serve(opsListener) })
-	start("ext_authz listener", func() error { return s.authz.Serve(authzListener) })
+	start("ops listener", func() error { return s.ops.Serve(listeners.ops) })
+	start("ext_authz listener", func() error { return s.authz.Serve(listeners.authz) })
+	if s.admin != nil {
+		start("admin listener", func() error { return s.admin.Serve(listeners.admin) })
+	}
 	start("redis", func() error { s.parts.watch(ctx, &s.tel.Health); return nil })
 	if s.parts.stored != nil {
 		s.parts.stored.start(&s.tel.Health, func() { s.report(nil) })
@@ -257,6 +257,9 @@ func (s *Server) drain() error {
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
 	err := s.authz.Shutdown(ctx)
+	if s.admin != nil { // whoever revokes a key while checks are still answered is heard
+		err = errors.Join(err, s.admin.Shutdown(ctx))
+	}
 	ctx, cancel = context.WithTimeout(context.Background(), closeTime)
 	defer cancel()
 	return errors.Join(err, s.ops.Close(ctx), s.tel.Close(ctx))
