@@ -215,7 +215,7 @@ func TestStatusOfInstallations(t *testing.T) {
 		s.apply(policyText, "orders", s.namespace, s.namespace+".example", "/a.*")
 		s.policy("orders",
 			"Accepted=True Accepted 1: valid and in use",
-			"Programmed=True Programmed 1: 1 of 1 replicas decide by generation 1")
+			"Programmed=True Programmed 1: every replica decides by generation 1")
 	}
 }
 
