@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"pgregory.net/rapid"
 
 	"github.com/postern-auth/postern/internal/keystore"
 	"github.com/postern-auth/postern/internal/resource/v1alpha1"
@@ -105,6 +106,42 @@ func TestFromSecretErrors(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestRevoke: an API key is good after a later version of its Secret as long as both versions say so, and only if the later
+// is an API key still, of the same App, and not another key.
+func TestRevoke(t *testing.T) {
+	other := keystore.Digest{Sum: sha256.Sum256([]byte("another"))}
+	at := func(hour int) time.Time { return time.Date(2026, 10, 1, hour, 0, 0, 0, time.UTC) }
+	instants := rapid.SampledFrom([]time.Time{{}, at(1), at(2), at(3), at(4)})
+	credentials := rapid.Custom(func(t *rapid.T) Credential {
+		return Credential{
+			Namespace: "shop", Name: "acme-2026", App: rapid.SampledFrom([]string{"", "acme"}).Draw(t, "app"),
+			Labels:   map[string]string{LabelCredential: rapid.SampledFrom([]string{CredentialAPIKey, CredentialAPIKey, "signing"}).Draw(t, "label")},
+			Digest:   rapid.SampledFrom([]keystore.Digest{{}, plain, other}).Draw(t, "digest"),
+			Disabled: rapid.Bool().Draw(t, "disabled"), NotBefore: instants.Draw(t, "notBefore"), ExpiresAt: instants.Draw(t, "expiresAt"),
+		}
+	})
+	good := func(c *Credential, now time.Time) bool {
+		k := keystore.Key{App: &keystore.App{}, Disabled: c.Disabled, NotBefore: c.NotBefore, ExpiresAt: c.ExpiresAt}
+		return k.Check(now) == nil
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		first, later := credentials.Draw(t, "first"), credentials.Draw(t, "later")
+		first.Labels, first.Digest = map[string]string{LabelCredential: CredentialAPIKey}, plain
+		left, ok := first.Revoke(&later)
+		if want := IsAPIKey(later.Labels) && later.App == first.App && later.Digest != other; ok != want {
+			t.Fatalf("something is left: %v, want %v", ok, want)
+		}
+		for hour := 1; ok && hour <= 5; hour++ {
+			if got, want := good(&left, at(hour)), good(&first, at(hour)) && good(&later, at(hour)); got != want {
+				t.Errorf("good at %d: %v, want %v", hour, got, want)
+			}
+		}
+		if ok && (left.Digest != plain || left.App != first.App) {
+			t.Errorf("it is another key: %+v", left)
+		}
+	})
 }
 
 // TestTrim: nothing but a digest is kept, whatever the Secret holds, and trimming twice changes nothing.
