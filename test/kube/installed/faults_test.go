@@ -33,10 +33,7 @@ func TestAPIServerRestart(t *testing.T) {
 
 	in.APIServer.Kill()
 	load.more(ctx, t, 1000)
-	degraded := func() bool { return r.metric(ctx, t, "postern_degraded") == "1" }
-	if err := harness.Await(ctx, "the outage is noticed", degraded); err != nil {
-		t.Fatal(err)
-	}
+	r.awaitDegraded(ctx, t, true)
 	if !harness.OK(ctx, r.ops+"/readyz") {
 		t.Error("it is not ready any more")
 	}
@@ -59,9 +56,7 @@ func TestAPIServerRestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("the API server is ready after %s", time.Since(back).Round(time.Millisecond))
-	if err := harness.Await(ctx, "the outage is over", func() bool { return !degraded() }); err != nil {
-		t.Fatal(err)
-	}
+	r.awaitDegraded(ctx, t, false)
 	in.apply(ctx, t, open, "ns", ns)
 	r.await(ctx, t, "a change counts after the restart", 200, get(host, "/public", ""))
 	if err := late.awaitReady(ctx); err != nil {

@@ -143,6 +143,16 @@ func (r *replica) await(ctx context.Context, t *testing.T, what string, want int
 	return took
 }
 
+// awaitDegraded waits until the replica says that the API server cannot be asked, or that it can be.
+func (r *replica) awaitDegraded(ctx context.Context, t *testing.T, want bool) {
+	t.Helper()
+	value := map[bool]string{false: "0", true: "1"}[want]
+	is := func() bool { return r.metric(ctx, t, "postern_degraded") == value }
+	if err := harness.Await(ctx, "postern_degraded is "+value, is); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // metric returns the value of a metric without labels.
 func (r *replica) metric(ctx context.Context, t *testing.T, name string) string {
 	t.Helper()

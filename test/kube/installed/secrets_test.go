@@ -2,6 +2,7 @@ package installed
 
 import (
 	"context"
+	"crypto/rand"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/postern-auth/postern/internal/resource/v1alpha1"
 	"github.com/postern-auth/postern/test/harness"
 )
 
@@ -104,4 +106,56 @@ func TestSecretRotation(t *testing.T) {
 			t.Error("the log or an object shows a key")
 		}
 	}
+}
+
+// TestDeletedSecretRevokes: what was made of a Secret is good while the API server is away, and ends with the Secret,
+// whatever becomes of the API server then. The App's other credential is not touched.
+func TestDeletedSecretRevokes(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	in := own(ctx, t)
+	r := in.serve(ctx, t, "one")
+	const ns, host = "ending", "ending.example.com"
+	const second = `  - {name: second, signing: {keyId: "{ns}-second", secretRef: {name: second, key: secret}}}` + "\n"
+	ends, stays := rand.Text(), rand.Text()
+	labelled := strings.Replace(hmacSecret, "LABELS", "postern.dev/credential: signing", 1)
+	apply := func() {
+		in.apply(ctx, t, labelled, "ns", ns, "secret", ends)
+		in.awaitCondition(ctx, t, app(ns, "signer"), v1alpha1.ConditionAccepted, metav1.ConditionTrue, "Accepted")
+	}
+	expect := func(when string, want int) { // every signature is new: a repeated one would be refused for that
+		t.Helper()
+		sign := func(id, secret string) harness.Request {
+			return harness.Signer{KeyID: id, Secret: secret}.Sign(get(host, "/", ""))
+		}
+		r.expect(ctx, t, "the Secret's credential "+when, want, sign(ns, ends))
+		r.expect(ctx, t, "the App's other credential "+when, 200, sign(ns+"-second", stays))
+	}
+	in.apply(ctx, t, signed+second, "ns", ns)
+	in.apply(ctx, t, strings.Replace(labelled, "name: hmac", "name: second", 1), "ns", ns, "secret", stays)
+	apply()
+	expect("to begin with", 200)
+
+	in.APIServer.Kill()
+	r.awaitDegraded(ctx, t, true)
+	expect("while the API server is away", 200)
+	if err := in.RestartAPIServer(ctx); err != nil {
+		t.Fatal(err)
+	}
+	r.awaitDegraded(ctx, t, false)
+	expect("once the API server is back", 200)
+
+	if _, err := in.Kubectl(ctx, "delete", "secret", "hmac", "-n", ns); err != nil {
+		t.Fatal(err)
+	}
+	in.awaitCondition(ctx, t, app(ns, "signer"), v1alpha1.ConditionAccepted, metav1.ConditionFalse, string(v1alpha1.ReasonSecretNotFound))
+	expect("without the Secret", 401)
+	in.APIServer.Kill()
+	r.awaitDegraded(ctx, t, true)
+	expect("without Secret and API server", 401)
+	if err := in.RestartAPIServer(ctx); err != nil {
+		t.Fatal(err)
+	}
+	apply()
+	expect("with the Secret again", 200)
 }
