@@ -2,17 +2,25 @@ package chart
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/postern-auth/postern/test/harness"
 )
 
 // TestManifests: `kubectl apply -k deploy/manifests` installs everything at once, as its file says, and again changes nothing.
+// The cluster is its own: what is installed would meet what other tests have the API server look at.
 func TestManifests(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	c := world.cluster
+	c, err := harness.StartCluster(ctx, t.TempDir(), os.Stderr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Stop)
 	apply := func() {
 		t.Helper()
 		out, err := c.Kubectl(ctx, "apply", "--server-side", "--validate=strict", "-k", filepath.Join(world.root, "deploy", "manifests"))
