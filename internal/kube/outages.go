@@ -51,7 +51,7 @@ func (o *outages) note(who any, err error) {
 	}
 }
 
-// observe returns a ListerWatcher whose outages are noted.
+// observe returns a ListerWatcher whose outages are noted, and that lists instead of streaming.
 func (o *outages) observe(lw cache.ListerWatcher) cache.ListerWatcher {
 	inner := cache.ToListerWatcherWithContext(lw)
 	note := func(ctx context.Context, err error) {
@@ -59,9 +59,9 @@ func (o *outages) observe(lw cache.ListerWatcher) cache.ListerWatcher {
 			o.note(lw, err)
 		}
 	}
-	return &cache.ListWatch{
+	return &lister{cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
-			list, err := inner.ListWithContext(ctx, options)
+			list, err := inner.ListWithContext(ctx, upToDate(options))
 			note(ctx, err)
 			return list, err
 		},
@@ -70,5 +70,5 @@ func (o *outages) observe(lw cache.ListerWatcher) cache.ListerWatcher {
 			note(ctx, err)
 			return events, err
 		},
-	}
+	}}
 }
