@@ -11,12 +11,14 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/postern-auth/postern/internal/resource/v1alpha1"
 )
 
-// TestTenThousandPolicies: a replica that starts among 10,000 policies becomes ready, and a change of one of them counts
-// at once, and so does its status, although those of all are being written. Speed is logged (-v), not asserted.
+// TestTenThousandPolicies: a replica that starts among 10,000 policies, each on a route of its own, becomes ready, and a change
+// of one of them counts at once, and so does its status, although those of all are being written. Speed is logged (-v),
+// not asserted.
 func TestTenThousandPolicies(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
@@ -25,9 +27,10 @@ func TestTenThousandPolicies(t *testing.T) {
 	const ns = "giant"
 	k := key(ctx, t)
 	in.apply(ctx, t, shop, "ns", ns, "digest", k.Digest)
+	in.apply(ctx, t, gateway, "ns", ns, "gw", ns)
 	began := time.Now()
 	in.createPolicies(ctx, t, ns, policies)
-	t.Logf("%d policies created in %s", policies, time.Since(began).Round(time.Millisecond))
+	t.Logf("%d policies and routes created in %s", policies, time.Since(began).Round(time.Millisecond))
 
 	began = time.Now()
 	r := in.serve(ctx, t, "one")
@@ -60,7 +63,7 @@ func TestTenThousandPolicies(t *testing.T) {
 func name(i int) string { return fmt.Sprintf("p%05d", i) }
 func host(i int) string { return name(i) + ".example.com" }
 
-// createPolicies makes n policies, each of a host of its own, with several clients at a time.
+// createPolicies makes n policies, each on a route of its own for a host of its own, with several clients at a time.
 func (in *installation) createPolicies(ctx context.Context, t *testing.T, ns string, n int) {
 	t.Helper()
 	const clients = 16
@@ -68,12 +71,17 @@ func (in *installation) createPolicies(ctx context.Context, t *testing.T, ns str
 	for c := range clients {
 		all.Go(func() {
 			for i := c; i < n; i += clients {
+				route := &gatewayv1.HTTPRoute{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: name(i)}}
+				route.Spec.ParentRefs = []gatewayv1.ParentReference{{Name: "public"}}
+				route.Spec.Hostnames = []gatewayv1.Hostname{gatewayv1.Hostname(host(i))}
 				p := policy(ns, name(i))
-				p.Spec.Hosts = []string{host(i)}
+				p.Spec.TargetRefs = []v1alpha1.TargetReference{{Kind: v1alpha1.KindHTTPRoute, Name: name(i)}}
 				p.Spec.Security = []v1alpha1.SecurityRequirement{{"key": {}}}
-				if err := in.client.Create(ctx, p); err != nil {
-					t.Error(err)
-					return
+				for _, o := range []client.Object{route, p} {
+					if err := in.client.Create(ctx, o); err != nil {
+						t.Error(err)
+						return
+					}
 				}
 			}
 		})
