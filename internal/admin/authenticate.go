@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"math"
 	"net/http"
 	"strconv"
@@ -84,9 +85,7 @@ func (a *authenticate) refuse(w http.ResponseWriter, r *http.Request, peer strin
 		_ = writer.Write(w, r, err) // the client is gone
 		return
 	}
-	for name, values := range err.Meta() {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), err.Meta())
 	status := http.StatusUnauthorized
 	if wait > 0 {
 		status = http.StatusTooManyRequests

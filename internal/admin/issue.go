@@ -77,7 +77,7 @@ func keyFrom(r *adminv1.IssueKeyRequest, app *sqlstore.App, now time.Time) (sqls
 	if k.NotBefore, err = instant("not_before", r.GetNotBefore()); err != nil {
 		return k, err
 	}
-	given := false
+	var given bool
 	if k.ExpiresAt, given, err = ending(r.GetExpireTime(), r.GetTtl(), now); err != nil {
 		return k, err
 	}
@@ -182,7 +182,7 @@ func fillPublic(k *sqlstore.Key) error {
 
 func nameSigner(k *sqlstore.Key) {
 	if k.SigningID == "" {
-		k.SigningID = k.KeyName.String()
+		k.SigningID = k.String()
 	}
 }
 
