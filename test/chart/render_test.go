@@ -141,7 +141,20 @@ func TestConfigMeans(t *testing.T) {
 			c.ExtAuthz.TLS = config.TLS{
 				CertFile: "/etc/postern/tls/tls.crt", KeyFile: "/etc/postern/tls/tls.key", ClientCAFile: "/etc/postern/client-ca/bundle.pem",
 			}
-			c.KeyStore.PepperFile = "/etc/postern/pepper/pepper"
+			c.KeyStore = config.KeyStore{
+				PepperFile: "/etc/postern/pepper/pepper", SecretsFile: "/etc/postern/secrets/secrets.json",
+				Database: &config.Database{Postgres: &config.Postgres{
+					DSNFile: "/etc/postern/database/uri", MaxConnections: 32, ConnectTimeout: time.Second,
+				}},
+			}
+			c.Admin = config.Admin{
+				Address: ":9002", CallersFile: "/etc/postern/callers/callers.yaml",
+				TLS: config.TLS{
+					CertFile: "/etc/postern/admin-tls/tls.crt", KeyFile: "/etc/postern/admin-tls/tls.key", ClientCAFile: "/etc/postern/admin-ca/ca.crt",
+				},
+			}
+			c.Usage.FlushInterval = time.Minute
+			c.Cache.Keys, c.Cache.UnknownKeys = 64*config.MiB, 8*config.MiB
 			c.Redis = config.Redis{
 				Address: "redis.redis.svc:6379", Username: "postern", PasswordFile: "/etc/postern/redis/password",
 				Timeout: 50 * time.Millisecond, Durable: true,

@@ -23,14 +23,60 @@ resources:
 {{- with .Values.config.hostGrants }}
 hostGrants: {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- if .Values.pepper.existingSecret }}
-keystore:
-  pepperFile: /etc/postern/pepper/{{ .Values.pepper.key }}
-{{- end }}
+{{- include "postern.config.keystore" . }}
+{{- include "postern.config.admin" . }}
+usage: {{- toYaml .Values.config.usage | nindent 2 }}
 {{- include "postern.config.redis" . }}
 cache: {{- toYaml .Values.config.cache | nindent 2 }}
 limits: {{- toYaml .Values.config.limits | nindent 2 }}
 telemetry: {{- toYaml .Values.config.telemetry | nindent 2 }}
+{{- end }}
+
+{{- define "postern.config.keystore" }}
+{{- $postgres := .Values.database.postgres }}
+{{- $secrets := .Values.database.secrets }}
+{{- if and $postgres.existingSecret (not .Values.pepper.existingSecret) }}
+{{- fail "pepper.existingSecret: the database keeps API keys as hmac-sha256 digests; name a Secret with a pepper" }}
+{{- end }}
+{{- if and $secrets.existingSecret (not $postgres.existingSecret) }}
+{{- fail "database.secrets.existingSecret: nothing is sealed where there is no database; name one in database.postgres.existingSecret" }}
+{{- end }}
+{{- if .Values.pepper.existingSecret }}
+keystore:
+  pepperFile: /etc/postern/pepper/{{ .Values.pepper.key }}
+  {{- if $secrets.existingSecret }}
+  secretsFile: /etc/postern/secrets/{{ $secrets.key }}
+  {{- end }}
+  {{- if $postgres.existingSecret }}
+  database:
+    postgres:
+      dsnFile: /etc/postern/database/{{ $postgres.key }}
+      maxConnections: {{ $postgres.maxConnections }}
+      connectTimeout: {{ $postgres.connectTimeout }}
+  {{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "postern.config.admin" }}
+{{- with .Values.admin }}
+{{- if .existingSecret }}
+{{- if not $.Values.database.postgres.existingSecret }}
+{{- fail "admin.existingSecret: there is no database that the admin API could manage; name one in database.postgres.existingSecret" }}
+{{- end }}
+{{- if not .tls.existingSecret }}
+{{- fail "admin.tls.existingSecret: callers' tokens would cross the network in plain text; name the Secret of a certificate" }}
+{{- end }}
+admin:
+  address: ":9002"
+  callersFile: /etc/postern/callers/{{ .key }}
+  tls:
+    certFile: /etc/postern/admin-tls/tls.crt
+    keyFile: /etc/postern/admin-tls/tls.key
+    {{- if .tls.clientCA.existingSecret }}
+    clientCAFile: /etc/postern/admin-ca/{{ .tls.clientCA.key }}
+    {{- end }}
+{{- end }}
+{{- end }}
 {{- end }}
 
 {{- define "postern.config.redis" }}

@@ -11,6 +11,23 @@
 - {name: pepper, secret: {{ .existingSecret }}, key: {{ .key }}}
 {{- end }}
 {{- end }}
+{{- with .Values.database }}
+{{- if .postgres.existingSecret }}
+- {name: database, secret: {{ .postgres.existingSecret }}, key: {{ .postgres.key }}}
+{{- end }}
+{{- if .secrets.existingSecret }}
+- {name: secrets, secret: {{ .secrets.existingSecret }}, key: {{ .secrets.key }}}
+{{- end }}
+{{- end }}
+{{- with .Values.admin }}
+{{- if .existingSecret }}
+- {name: callers, secret: {{ .existingSecret }}, key: {{ .key }}}
+- {name: admin-tls, secret: {{ .tls.existingSecret }}}
+{{- if .tls.clientCA.existingSecret }}
+- {name: admin-ca, secret: {{ .tls.clientCA.existingSecret }}, key: {{ .tls.clientCA.key }}}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- with .Values.redis }}
 {{- if .existingSecret }}
 - {name: redis, secret: {{ .existingSecret }}, key: {{ .passwordKey }}}
