@@ -89,7 +89,8 @@ func TestAdminIsOff(t *testing.T) {
 	i := start(t, shop(t), withSQLite(t), func(cfg *config.Config) {
 		cfg.Admin.Address = config.Address("unix://" + filepath.Join(t.TempDir(), "admin"))
 	})
-	if _, err := i.adminClient().Get("http://admin/"); err == nil {
+	if r, err := i.adminClient().Get("http://admin/"); err == nil {
+		_ = r.Body.Close()
 		t.Error("something listens")
 	}
 }

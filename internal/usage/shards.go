@@ -172,13 +172,13 @@ func (s *shard) collect(all *shards, take func(id string, requests uint64, last 
 
 // take passes on what was counted and reports whether anything was.
 func (e *entry) take(take func(id string, requests uint64, last int64)) bool {
-	any := false
+	counted := false
 	for i := range e.days {
 		day := &e.days[i]
 		if n := day.requests.Swap(0); n > 0 {
 			take(e.id, n, day.last.Load())
-			any = true
+			counted = true
 		}
 	}
-	return any
+	return counted
 }
