@@ -88,12 +88,12 @@ deny, with a proper challenge.`,
 		Args:          onlyCommands,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.PersistentFlags().StringP("output", "o", "text", "output format: text or json")
-	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
+	root.PersistentFlags().StringP("output", "o", "text", "output format: text or json; yaml too for what the admin API answers")
+	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json", "yaml"}, cobra.ShellCompDirectiveNoFileComp))
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usagef("%w; `%s --help` lists the flags", err, cmd.CommandPath())
 	})
-	root.AddCommand(newServe(build), newCheck(), newLint(), newKeys(), newSign(), newVersion(build))
+	root.AddCommand(newServe(build), newCheck(), newLint(), newKeys(), newApps(), newUsage(), newAudit(), newSign(), newVersion(build))
 	return root
 }
 

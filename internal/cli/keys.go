@@ -12,11 +12,14 @@ import (
 func newKeys() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "keys",
-		Short: "Make API keys",
-		Args:  onlyCommands,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Short: "Make keys and keep those of the database",
+		Long: `Keys belong to Apps. generate makes one to write into a declared App; all other commands work on the Apps of a
+database, through the admin API of a server. A key is named APP/KEY.`,
+		Args: onlyCommands,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newKeysGenerate())
+	cmd.AddCommand(newKeysGenerate(), newKeysIssue(), newKeysList(), newKeysShow(), newKeysSet(), newKeysRotate(),
+		newKeysSwitch("disable", true), newKeysSwitch("enable", false), newKeysRevoke(), newKeysDelete(), newKeysImport())
 	return cmd
 }
 

@@ -1,0 +1,259 @@
+package cli
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+	"sigs.k8s.io/yaml"
+)
+
+// session is one run of a command that calls the admin API.
+type session struct {
+	*clients
+
+	namespace string
+	format    string // text, json or yaml
+	in        io.Reader
+	out       io.Writer // what was asked for
+	errOut    io.Writer // everything about it
+}
+
+// remote makes a command call the admin API: it adds the flags of the connection, and runs with what they say.
+func remote(cmd *cobra.Command, run func(ctx context.Context, s *session, args []string) error) *cobra.Command {
+	var c connection
+	c.add(cmd)
+	cmd.Long += contextHelp
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		format, _ := cmd.Flags().GetString("output")
+		if format != "text" && format != "json" && format != "yaml" {
+			return usagef("--output %q: must be text, json or yaml", format)
+		}
+		api, err := c.dial()
+		if err != nil {
+			return err
+		}
+		s := &session{
+			clients: api, namespace: c.at.Namespace, format: format,
+			in: cmd.InOrStdin(), out: cmd.OutOrStdout(), errOut: cmd.ErrOrStderr(),
+		}
+		return c.explained(run(cmd.Context(), s, args))
+	}
+	return cmd
+}
+
+// requestID makes a write harmless to repeat.
+func requestID() string { return uuid.NewString() }
+
+// ref splits APP/KEY.
+func ref(arg string) (app, key string, err error) {
+	app, key, ok := strings.Cut(arg, "/")
+	if !ok || app == "" || key == "" || strings.Contains(key, "/") {
+		return "", "", usagef("%q does not name a key: write APP/KEY, and the namespace with -n", arg)
+	}
+	return app, key, nil
+}
+
+// pages returns what all pages hold.
+func pages[T any](fetch func(token string) (page []T, next string, err error)) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for token := ""; ; {
+			page, next, err := fetch(token)
+			if err != nil {
+				yield(*new(T), err)
+				return
+			}
+			for _, one := range page {
+				if !yield(one, nil) {
+					return
+				}
+			}
+			if token = next; token == "" {
+				return
+			}
+		}
+	}
+}
+
+// all collects what pages hold, at most limit of it; 0 is no limit.
+func all[T any](limit int, seq iter.Seq2[T, error]) ([]T, error) {
+	var list []T
+	for one, err := range seq {
+		if err != nil {
+			return nil, err
+		}
+		if list = append(list, one); len(list) == limit {
+			break
+		}
+	}
+	return list, nil
+}
+
+// print writes the message as JSON or YAML if that was asked for, else the rows as a table.
+func (s *session) print(m proto.Message, rows [][]string) error {
+	if s.format == "text" {
+		t := tabwriter.NewWriter(s.out, 0, 0, 3, ' ', 0)
+		for _, row := range rows {
+			fmt.Fprintln(t, strings.Join(row, "\t"))
+		}
+		return t.Flush()
+	}
+	text, err := protojson.Marshal(m)
+	if err != nil {
+		return err
+	}
+	if s.format == "yaml" {
+		if text, err = yaml.JSONToYAML(text); err != nil {
+			return err
+		}
+		_, err = s.out.Write(text)
+		return err
+	}
+	var indented bytes.Buffer // protojson changes its spaces from build to build, so that nobody compares its text
+	if err := json.Indent(&indented, text, "", "  "); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(s.out, indented.String())
+	return err
+}
+
+// note tells people something that scripts do not want.
+func (s *session) note(format string, args ...any) { fmt.Fprintf(s.errOut, format+"\n", args...) }
+
+// confirm asks before something that cannot be undone.
+func (s *session) confirm(yes bool, format string, args ...any) error {
+	if yes {
+		return nil
+	}
+	what := fmt.Sprintf(format, args...)
+	if file, ok := s.in.(*os.File); !ok || !isTerminal(file) {
+		return usagef("%s cannot be undone: give --yes to go on", what)
+	}
+	fmt.Fprintf(s.errOut, "%s cannot be undone. Go on? [y/N] ", what)
+	answer, _ := bufio.NewReader(s.in).ReadString('\n')
+	if answer = strings.ToLower(strings.TrimSpace(answer)); answer != "y" && answer != "yes" {
+		return fmt.Errorf("nothing was changed")
+	}
+	return nil
+}
+
+func isTerminal(file *os.File) bool {
+	info, err := file.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+func addYes(cmd *cobra.Command, yes *bool) {
+	cmd.Flags().BoolVarP(yes, "yes", "y", false, "do not ask")
+}
+
+// span is a flag of time that knows days and weeks beside Go's units: 36h, 14d, 2w.
+type span struct {
+	time.Duration
+
+	set bool
+}
+
+// String implements pflag.Value.
+func (s *span) String() string {
+	if !s.set {
+		return ""
+	}
+	return s.Duration.String()
+}
+
+// Type implements pflag.Value.
+func (s *span) Type() string { return "duration" }
+
+// Set implements pflag.Value.
+func (s *span) Set(text string) error {
+	s.set = true
+	for suffix, unit := range map[string]time.Duration{"d": 24 * time.Hour, "w": 7 * 24 * time.Hour} {
+		if number, ok := strings.CutSuffix(text, suffix); ok {
+			n, err := strconv.ParseUint(number, 10, 16)
+			if err != nil {
+				return fmt.Errorf("%q is no duration such as 36h, 14d or 2w", text)
+			}
+			s.Duration = time.Duration(n) * unit
+			return nil
+		}
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d < 0 {
+		return fmt.Errorf("%q is no duration such as 36h, 14d or 2w", text)
+	}
+	s.Duration = d
+	return nil
+}
+
+// proto returns the duration as messages carry it, nil if the flag was not set.
+func (s *span) proto() *durationpb.Duration {
+	if !s.set {
+		return nil
+	}
+	return durationpb.New(s.Duration)
+}
+
+// moment is a flag of a time as RFC 3339 writes it, or of a day.
+type moment struct{ time.Time }
+
+// String implements pflag.Value.
+func (m *moment) String() string { return formatTime(m.Time) }
+
+// Type implements pflag.Value.
+func (m *moment) Type() string { return "time" }
+
+// Set implements pflag.Value.
+func (m *moment) Set(text string) (err error) {
+	for _, layout := range []string{time.RFC3339, time.DateOnly} {
+		if m.Time, err = time.Parse(layout, text); err == nil {
+			return nil
+		}
+	}
+	return fmt.Errorf("%q is no time such as 2027-01-31T12:00:00Z or 2027-01-31, which is its beginning in UTC", text)
+}
+
+// proto returns the time as messages carry it, nil if the flag was not set.
+func (m *moment) proto() *timestamppb.Timestamp {
+	if m.IsZero() {
+		return nil
+	}
+	return timestamppb.New(m.Time)
+}
+
+func formatTime(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339)
+}
+
+// cell shows a time in a table.
+func cell(t *timestamppb.Timestamp) string {
+	if t == nil {
+		return "-"
+	}
+	return formatTime(t.AsTime())
+}
+
+// or shows text in a table.
+func or(text, empty string) string {
+	if text == "" {
+		return empty
+	}
+	return text
+}
