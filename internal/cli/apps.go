@@ -140,17 +140,17 @@ func newAppsShow() *cobra.Command {
 
 func (s *session) showApp(a *adminv1.App) error {
 	return s.print(a, [][]string{
-		{"Namespace:", a.Namespace},
-		{"Name:", a.Name},
-		{"Display name:", or(a.DisplayName, "-")},
-		{"Owner:", or(a.Owner, "-")},
-		{"Description:", or(a.Description, "-")},
-		{"Disabled:", fmt.Sprint(a.Disabled)},
-		{"Scopes:", or(strings.Join(a.Scopes, " "), "-")},
-		{"Labels:", pairs(a.Labels)},
-		{"Attributes:", pairs(a.Attributes)},
-		{"Created:", cell(a.CreateTime)},
-		{"Updated:", cell(a.UpdateTime)},
+		{"Namespace:", a.GetNamespace()},
+		{"Name:", a.GetName()},
+		{"Display name:", or(a.GetDisplayName(), "-")},
+		{"Owner:", or(a.GetOwner(), "-")},
+		{"Description:", or(a.GetDescription(), "-")},
+		{"Disabled:", fmt.Sprint(a.GetDisabled())},
+		{"Scopes:", or(strings.Join(a.GetScopes(), " "), "-")},
+		{"Labels:", pairs(a.GetLabels())},
+		{"Attributes:", pairs(a.GetAttributes())},
+		{"Created:", cell(a.GetCreateTime())},
+		{"Updated:", cell(a.GetUpdateTime())},
 	})
 }
 

@@ -98,17 +98,17 @@ func newKeysList() *cobra.Command {
 
 // looks is what people recognise a key by.
 func looks(k *adminv1.Key) string {
-	if k.LastFour == "" {
-		return or(k.SigningKeyId, "-")
+	if k.GetLastFour() == "" {
+		return or(k.GetSigningKeyId(), "-")
 	}
-	return k.Prefix + "…" + k.LastFour
+	return k.GetPrefix() + "…" + k.GetLastFour()
 }
 
 func scopesOf(k *adminv1.Key) string {
-	if k.AllScopes {
+	if k.GetAllScopes() {
 		return "(all of the App)"
 	}
-	return or(strings.Join(k.Scopes, " "), "-")
+	return or(strings.Join(k.GetScopes(), " "), "-")
 }
 
 func newKeysShow() *cobra.Command {
@@ -133,19 +133,19 @@ func newKeysShow() *cobra.Command {
 
 func keyRows(k *adminv1.Key) [][]string {
 	rows := [][]string{
-		{"Key id:", k.Namespace + "/" + k.App + "/" + k.Name},
-		{"Type:", nameOf(keyTypes, k.Type)},
-		{"State:", nameOf(keyStates, k.State)},
+		{"Key id:", k.GetNamespace() + "/" + k.GetApp() + "/" + k.GetName()},
+		{"Type:", nameOf(keyTypes, k.GetType())},
+		{"State:", nameOf(keyStates, k.GetState())},
 		{"Begins and ends:", looks(k)},
 		{"Scopes:", scopesOf(k)},
-		{"Not before:", cell(k.NotBefore)},
-		{"Expires:", cell(k.ExpireTime)},
-		{"Created:", cell(k.CreateTime)},
-		{"Last used:", cell(k.LastUsedTime)},
+		{"Not before:", cell(k.GetNotBefore())},
+		{"Expires:", cell(k.GetExpireTime())},
+		{"Created:", cell(k.GetCreateTime())},
+		{"Last used:", cell(k.GetLastUsedTime())},
 	}
 	for name, text := range map[string]string{
-		"Algorithm:": k.Algorithm, "Description:": k.Description, "Subject:": k.Subject, "Successor:": k.Successor,
-		"Revoked:": formatMaybe(k),
+		"Algorithm:": k.GetAlgorithm(), "Description:": k.GetDescription(), "Subject:": k.GetSubject(), "Successor:": k.GetSuccessor(),
+		"Revoked:": revoked(k),
 	} {
 		if text != "" {
 			rows = append(rows, []string{name, text})
@@ -157,11 +157,11 @@ func keyRows(k *adminv1.Key) [][]string {
 
 const fixedRows = 9
 
-func formatMaybe(k *adminv1.Key) string {
-	if k.RevokeTime == nil {
+func revoked(k *adminv1.Key) string {
+	if k.GetRevokeTime() == nil {
 		return ""
 	}
-	return formatTime(k.RevokeTime.AsTime())
+	return formatTime(k.GetRevokeTime().AsTime())
 }
 
 // showNew prints a new key, and its text apart from what is about it.
