@@ -93,7 +93,7 @@ deny, with a proper challenge.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usagef("%w; `%s --help` lists the flags", err, cmd.CommandPath())
 	})
-	root.AddCommand(newServe(build), newCheck(), newLint(), newKeys(), newApps(), newUsage(), newAudit(), newSign(), newVersion(build))
+	root.AddCommand(newServe(build), newCheck(), newLint(), newKeys(), newApps(), newUsage(), newAudit(), newMigrate(), newSecrets(), newSign(), newVersion(build))
 	return root
 }
 
