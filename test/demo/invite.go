@@ -47,6 +47,7 @@ func (s *stage) invite(out io.Writer) {
 		"{key}", s.shop.Key,
 		"{token}", s.shop.Issuer.Token(map[string]any{"scope": "orders:read", "org": "acme"}),
 		"{dir}", filepath.Dir(s.bin),
+		"{env}", strings.Join(s.admin.Env(), " "),
 		"{metrics}", s.postern.Ops+"/metrics",
 	)
 	_, _ = fill.WriteString(out, `
@@ -72,6 +73,14 @@ Everything stays up until Ctrl-C. In another terminal:
 
   # which policy and rule decide, and why not otherwise?
   ./postern check --resources policies -H "X-API-Key: $KEY" {url}/payouts
+
+  # a partner's key, from the first day to the last
+  export {env}
+  ./postern apps create initech --scopes orders:read
+  ./postern keys issue initech --name first --all-scopes --ttl 30d
+  ./postern keys list
+  ./postern usage globex
+  ./postern audit
 
   # change a policy: it counts at once
   ${EDITOR:-vi} policies/shop.yaml

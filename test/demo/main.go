@@ -1,5 +1,5 @@
 // Command demo shows Postern behind a real Envoy. It builds Postern, gets Envoy, starts both with the example policies
-// of envoy/policies and an upstream that echoes what it receives, sends one request of each kind, checks and prints
+// of envoy/policies, an embedded database of keys and an upstream that echoes what it receives, sends one request of each kind, checks and prints
 // every answer, and stays up for the reader's own requests. With --once (or ONCE=1) it exits instead, with 1 if an answer
 // was wrong.
 package main
@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -45,15 +46,16 @@ func run(ctx context.Context, out io.Writer, once bool) (ok bool, err error) {
 		return false, err
 	}
 	wrong := 0
-	for _, step := range steps {
+	all := slices.Concat(steps, life)
+	for _, step := range all {
 		if !s.show(ctx, out, step) {
 			wrong++
 		}
 	}
 	if wrong > 0 {
-		fmt.Fprintf(out, "\n%d of %d answers were wrong.\n%s\n%s", wrong, len(steps), s.postern.Tail(), s.envoy.Tail())
+		fmt.Fprintf(out, "\n%d of %d answers were wrong.\n%s\n%s", wrong, len(all), s.postern.Tail(), s.envoy.Tail())
 	} else {
-		fmt.Fprintf(out, "\nAll %d answers are as they should be.\n", len(steps))
+		fmt.Fprintf(out, "\nAll %d answers are as they should be.\n", len(all))
 	}
 	if once {
 		return wrong == 0, nil
@@ -76,12 +78,15 @@ type stage struct {
 	upstream *harness.Upstream
 	postern  *harness.Postern
 	envoy    *harness.Envoy
-	last     harness.Request // the request before, for a replay
+	admin    *harness.Admin
+	last     harness.Request   // the request before, for a replay
+	ran      []string          // commands that went before it
+	keys     map[string]string // keys that commands have printed
 }
 
 // start returns what it has started, to be closed, even when it fails.
 func start(ctx context.Context, out io.Writer, dir string) (*stage, error) {
-	s := &stage{}
+	s := &stage{keys: map[string]string{}}
 	root, err := harness.Root()
 	if err != nil {
 		return s, err
@@ -100,6 +105,9 @@ func start(ctx context.Context, out io.Writer, dir string) (*stage, error) {
 	if s.shop, err = harness.NewShop(ctx, s.bin, root, filepath.Join(dir, "policies")); err != nil {
 		return s, err
 	}
+	if s.admin, err = harness.NewAdmin(ctx, s.bin, dir); err != nil {
+		return s, err
+	}
 	if s.upstream, err = harness.NewUpstream(harness.DefaultUpstream, false); err != nil {
 		return s, err
 	}
@@ -111,7 +119,7 @@ func start(ctx context.Context, out io.Writer, dir string) (*stage, error) {
 	if err != nil {
 		return s, err
 	}
-	if s.postern, err = harness.StartPosternOn(ctx, s.bin, s.shop.Dir, port, ops); err != nil {
+	if s.postern, err = harness.StartPosternOn(ctx, s.bin, s.shop.Dir, port, ops, "-c", s.admin.Config); err != nil {
 		return s, err
 	}
 	s.envoy, err = harness.StartEnvoy(ctx, harness.EnvoyOptions{

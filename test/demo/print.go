@@ -17,6 +17,7 @@ func (s *stage) show(ctx context.Context, out io.Writer, st step) bool {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	before := s.upstream.Hits()
+	s.ran = nil
 	r, err := st.request(ctx, s)
 	s.last = r
 	var a harness.Answer
@@ -32,6 +33,9 @@ func (s *stage) show(ctx context.Context, out io.Writer, st step) bool {
 		mark = "✗"
 	}
 	fmt.Fprintf(out, "\n%s %d  %s\n", mark, a.Status, st.title)
+	for _, command := range s.ran {
+		printLine(out, "$ "+command)
+	}
 	printLine(out, r.Method+" "+r.Target)
 	for _, f := range r.Fields {
 		if !strings.HasPrefix(f, "Host:") {
