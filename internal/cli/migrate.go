@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/postern-auth/postern/internal/keystore/sql"
+	sqlstore "github.com/postern-auth/postern/internal/keystore/sql"
 	"github.com/postern-auth/postern/internal/server"
 )
 
