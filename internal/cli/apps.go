@@ -2,9 +2,9 @@ package cli
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -59,7 +59,7 @@ func newAppsList() *cobra.Command {
 		rows := [][]string{{"NAMESPACE", "NAME", "OWNER", "DISABLED", "SCOPES", "CREATED"}}
 		for _, a := range apps {
 			rows = append(rows, []string{
-				a.Namespace, a.Name, or(a.Owner, "-"), fmt.Sprint(a.Disabled), or(strings.Join(a.Scopes, " "), "-"), cell(a.CreateTime),
+				a.Namespace, a.Name, or(a.Owner, "-"), strconv.FormatBool(a.Disabled), or(strings.Join(a.Scopes, " "), "-"), cell(a.CreateTime),
 			})
 		}
 		return s.print(&adminv1.ListAppsResponse{Apps: apps}, rows)
@@ -145,7 +145,7 @@ func (s *session) showApp(a *adminv1.App) error {
 		{"Display name:", or(a.GetDisplayName(), "-")},
 		{"Owner:", or(a.GetOwner(), "-")},
 		{"Description:", or(a.GetDescription(), "-")},
-		{"Disabled:", fmt.Sprint(a.GetDisabled())},
+		{"Disabled:", strconv.FormatBool(a.GetDisabled())},
 		{"Scopes:", or(strings.Join(a.GetScopes(), " "), "-")},
 		{"Labels:", pairs(a.GetLabels())},
 		{"Attributes:", pairs(a.GetAttributes())},

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -135,6 +136,8 @@ func (s *session) print(m proto.Message, rows [][]string) error {
 // note tells people something that scripts do not want.
 func (s *session) note(format string, args ...any) { fmt.Fprintf(s.errOut, format+"\n", args...) }
 
+var errUnchanged = errors.New("nothing was changed")
+
 // confirm asks before something that cannot be undone.
 func (s *session) confirm(yes bool, format string, args ...any) error {
 	if yes {
@@ -147,7 +150,7 @@ func (s *session) confirm(yes bool, format string, args ...any) error {
 	fmt.Fprintf(s.errOut, "%s cannot be undone. Go on? [y/N] ", what)
 	answer, _ := bufio.NewReader(s.in).ReadString('\n')
 	if answer = strings.ToLower(strings.TrimSpace(answer)); answer != "y" && answer != "yes" {
-		return fmt.Errorf("nothing was changed")
+		return errUnchanged
 	}
 	return nil
 }
