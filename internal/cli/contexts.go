@@ -46,8 +46,12 @@ func readContexts() (*contexts, error) {
 	path := os.Getenv("POSTERN_CONTEXTS")
 	named := path != ""
 	if !named {
-		dir, _ := os.UserConfigDir() // without a home there is no file in it
-		path = filepath.Join(dir, "postern", "contexts.yaml")
+		if dir, err := os.UserConfigDir(); err == nil {
+			path = filepath.Join(dir, "postern", "contexts.yaml")
+		}
+	}
+	if path == "" {
+		return &contexts{}, nil // there is no home, and so no file in it
 	}
 	text, err := os.ReadFile(path) //nolint:gosec // it is the user's own
 	if errors.Is(err, fs.ErrNotExist) && !named {
