@@ -3,7 +3,6 @@ package cli
 import (
 	"bufio"
 	"context"
-	"fmt"
 	"io"
 	"os"
 	"slices"
@@ -59,7 +58,8 @@ this program has not made.`,
 				Namespace: s.namespace, App: args[0], Keys: batch, RequestId: requestID(),
 			})
 			if err != nil {
-				return fmt.Errorf("after %d of %d keys, at one of %s to %s: %w", len(done), len(keys), batch[0].Name, batch[len(batch)-1].Name, err)
+				s.note("%d of %d keys are in; of %s to %s none is:", len(done), len(keys), batch[0].Name, batch[len(batch)-1].Name)
+				return err
 			}
 			done = append(done, r.Keys...)
 			s.note("%d of %d keys", len(done), len(keys))

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -122,8 +123,8 @@ configuration and reaches the database itself. It can be interrupted and begun a
 			if asJSON {
 				return printJSON(cmd.OutOrStdout(), map[string]int{"sealedAgain": done})
 			}
-			cmd.Printf("%d secrets were sealed again.\n", done)
-			return nil
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d secrets were sealed again.\n", done)
+			return err
 		},
 	}
 	addConfigFlag(cmd, &file)

@@ -11,7 +11,7 @@ import (
 )
 
 func newServe(build Build) *cobra.Command {
-	var file, dir, authzAddress, opsAddress, level string
+	var file, dir, authzAddress, opsAddress, adminAddress, level string
 	var inCluster bool
 	var namespaces []string
 	cmd := &cobra.Command{
@@ -53,6 +53,7 @@ SIGTERM and SIGINT drain: not ready at once, then GOAWAY, then up to 15 seconds 
 			}
 			set("extauthz", "extauthz.address", func() { cfg.ExtAuthz.Address = config.Address(authzAddress) })
 			set("ops", "ops.address", func() { cfg.Ops.Address = config.Address(opsAddress) })
+			set("admin", "admin.address", func() { cfg.Admin.Address = config.Address(adminAddress) })
 			set("log-level", "telemetry.logLevel", func() { cfg.Telemetry.LogLevel = level })
 			if err := cfg.Validate(); err != nil {
 				return &usageError{err}
@@ -79,6 +80,7 @@ SIGTERM and SIGINT drain: not ready at once, then GOAWAY, then up to 15 seconds 
 	flags.StringSliceVar(&namespaces, "namespaces", nil, "namespaces to watch; overrides resources.kubernetes.namespaces")
 	flags.StringVar(&authzAddress, "extauthz", "", "address for Envoy, host:port or unix:///path; overrides extauthz.address")
 	flags.StringVar(&opsAddress, "ops", "", "address for operators; overrides ops.address")
+	flags.StringVar(&adminAddress, "admin", "", "address of the admin API; overrides admin.address")
 	flags.StringVar(&level, "log-level", "", "debug, info, warn or error; overrides telemetry.logLevel")
 	_ = cmd.MarkFlagDirname("resources")
 	return cmd
