@@ -2,8 +2,9 @@
 // a Kubernetes API server, and an upstream that remembers what reached it. It also speaks as clients do, down to exact
 // bytes.
 //
-// Envoy comes from a pinned wheel, Kubernetes is built from a pinned module, once, into the user's cache. Every child process runs in a process group
-// of its own and is ended by its id; everything listens on 127.0.0.1. What is waited for is a condition, never time.
+// Envoy, Valkey and PostgreSQL come from pinned wheels, Kubernetes is built from a pinned module, once, into the user's
+// cache. Every child process runs in a process group of its own and is ended by its id; everything listens on 127.0.0.1.
+// What is waited for is a condition, never time.
 package harness
 
 import (

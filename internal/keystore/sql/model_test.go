@@ -181,8 +181,8 @@ func TestUpdatesKeepTheModel(t *testing.T) {
 		c := newClock()
 		o.Now = c.Now
 		s := open(t, o)
-		m := &model{map[AppName]App{}, map[KeyName]Key{}}
 		rapid.Check(t, func(t *rapid.T) {
+			m := begin(t, s)
 			remembered := memories{}
 			f := &follower{apply: func(c Changes) { c.Forget(remembered) }}
 			poll := func() {
@@ -191,7 +191,7 @@ func TestUpdatesKeepTheModel(t *testing.T) {
 				}
 			}
 			poll()
-			for range rapid.IntRange(1, 4).Draw(t, "updates") {
+			for range rapid.IntRange(1, 10).Draw(t, "updates") {
 				remembered.ask(t, s)
 				w := &writer{T: t, m: &model{maps.Clone(m.apps), maps.Clone(m.keys)}}
 				err := s.Update(context.Background(), w.transaction)
@@ -211,6 +211,27 @@ func TestUpdatesKeepTheModel(t *testing.T) {
 			}
 		})
 	})
+}
+
+// begin leaves nothing in the database but the Apps, so that every attempt begins with the same.
+func begin(t *rapid.T, s *Store) *model {
+	m := &model{map[AppName]App{}, map[KeyName]Key{}}
+	if err := s.Update(context.Background(), func(tx *Tx) error {
+		for _, name := range modelApps {
+			if err := tx.DeleteApp(name); err != nil && !errors.Is(err, ErrNotFound) {
+				return err
+			}
+			made, err := tx.CreateApp(App{AppName: name, Scopes: []string{"a"}})
+			if err != nil {
+				return err
+			}
+			m.apps[name] = made
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return m
 }
 
 // transaction is what to do in an Update.

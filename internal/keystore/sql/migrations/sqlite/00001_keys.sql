@@ -35,18 +35,18 @@ CREATE TABLE keys (
     description TEXT    NOT NULL,
     -- API keys and personal access tokens
     digest      BLOB,
-    pepper      TEXT,      -- its id; empty: a plain digest
+    pepper      TEXT,             -- its id; empty: a plain digest
     prefix      TEXT    NOT NULL,
     last_four   TEXT    NOT NULL,
-    subject     TEXT,      -- the user
+    subject     TEXT,             -- the user
     -- signing keys
     signing_id  TEXT,
     algorithm   TEXT    NOT NULL,
     public_key  TEXT    NOT NULL,
-    sealed      BLOB,      -- the secret
-    sealing_key INTEGER,   -- the id of the key that it is sealed with
+    sealed      BLOB,             -- the secret
+    sealing_key INTEGER,          -- the id of the key that it is sealed with
     -- how long and for what it is good
-    scopes      TEXT,      -- NULL: all the App's
+    scopes      TEXT,             -- NULL: all the App's
     disabled    INTEGER NOT NULL,
     not_before  INTEGER,
     expires_at  INTEGER,
