@@ -18,6 +18,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if prefix := os.Getenv(writerPrefix); prefix != "" {
+		fmt.Fprintln(os.Stderr, beWriter(prefix))
+		os.Exit(1)
+	}
 	goleak.VerifyTestMain(suite{m})
 }
 

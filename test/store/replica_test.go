@@ -197,8 +197,12 @@ func store(t testing.TB, s *sqlstore.Store, keys ...sqlstore.Key) {
 		if _, err := tx.CreateApp(sqlstore.App{AppName: acme, Scopes: []string{"orders:read"}}); err != nil {
 			return err
 		}
-		_, err := tx.CreateKeys(acme, keys)
-		return err
+		for _, k := range keys {
+			if _, err := tx.CreateKey(k); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 
