@@ -48,7 +48,7 @@ func main() {
 
 func run(ctx context.Context, args []string, out, log io.Writer) error {
 	flags := flag.NewFlagSet("load", flag.ContinueOnError)
-	rounds := flags.Int("rounds", 7, "how often to measure both sides")
+	rounds := flags.Int("rounds", 5, "how often to measure both sides")
 	duration := flags.Duration("duration", 2*time.Second, "how long to measure one side of a round")
 	only := flags.String("only", "", "scenarios to run, separated by commas: "+strings.Join(names(), ", "))
 	format := flags.String("o", "text", "output format: text or json")
