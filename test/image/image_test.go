@@ -51,7 +51,7 @@ func TestImage(t *testing.T) {
 	t.Run("runs", func(t *testing.T) { runs(t, dir, program) })
 	t.Run("reproducible", func(t *testing.T) {
 		elsewhere := t.TempDir()
-		for _, part := range []string{"cmd", "internal"} {
+		for _, part := range []string{"cmd", "internal", "proto"} {
 			if err := os.CopyFS(filepath.Join(elsewhere, part), os.DirFS(filepath.Join(root, part))); err != nil {
 				t.Fatal(err)
 			}
