@@ -1,12 +1,7 @@
 package store
 
 import (
-	"bytes"
-	"encoding/base64"
-	"encoding/hex"
-	"io/fs"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -42,6 +37,9 @@ const (
 	canary = "kanarienvogel"
 	marker = "not-a-secret-at-all"
 )
+
+// secrets are recognised by a part that all have.
+var secrets = harness.Secrets{"the part": canary}
 
 func noSecretIn(t *testing.T, o sqlstore.Options, dir string, serverLog func() string) {
 	var log harness.Output
@@ -101,7 +99,7 @@ func noSecretIn(t *testing.T, o sqlstore.Options, dir string, serverLog func() s
 	}
 
 	for name, content := range map[string]string{"the log": log.String(), "the server's log": serverLog()} {
-		if form := secretIn([]byte(content)); form != "" {
+		if form := secrets.In([]byte(content)); form != "" {
 			t.Errorf("%s holds a secret: %s", name, form)
 		}
 	}
@@ -113,42 +111,14 @@ func noSecretIn(t *testing.T, o sqlstore.Options, dir string, serverLog func() s
 
 func filesHoldNoSecret(t *testing.T, dir string) {
 	t.Helper()
-	marked := 0
-	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || !entry.Type().IsRegular() {
-			return err
-		}
-		content, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		if form := secretIn(content); form != "" {
-			t.Errorf("%s holds a secret: %s", path, form)
-		}
-		if bytes.Contains(content, []byte(marker)) {
-			marked++
-		}
-		return nil
-	})
+	found, marked, err := secrets.InFiles(dir, marker)
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, file := range found {
+		t.Errorf("a file holds a secret: %s", file)
 	}
 	if marked == 0 {
 		t.Error("no file holds what was stored in clear, so this proves nothing")
 	}
-}
-
-// secretIn returns the form in which a secret stands in the content; empty if there is none.
-func secretIn(content []byte) string {
-	forms := []string{canary, strings.ToUpper(canary), hex.EncodeToString([]byte(canary)), strings.ToUpper(hex.EncodeToString([]byte(canary)))}
-	for offset := range 3 { // base64 of a text depends on what stands before it
-		encoded := base64.RawStdEncoding.EncodeToString([]byte(strings.Repeat("x", offset) + canary))
-		forms = append(forms, encoded[4:len(encoded)-2])
-	}
-	for _, form := range forms {
-		if bytes.Contains(content, []byte(form)) {
-			return form
-		}
-	}
-	return ""
 }
