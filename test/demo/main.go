@@ -105,7 +105,7 @@ func start(ctx context.Context, out io.Writer, dir string) (*stage, error) {
 	if s.shop, err = harness.NewShop(ctx, s.bin, root, filepath.Join(dir, "policies")); err != nil {
 		return s, err
 	}
-	if s.admin, err = harness.NewAdmin(ctx, s.bin, dir); err != nil {
+	if s.admin, err = harness.NewAdmin(ctx, s.bin, dir, ""); err != nil {
 		return s, err
 	}
 	if s.upstream, err = harness.NewUpstream(harness.DefaultUpstream, false); err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,10 +16,9 @@ import (
 
 // shared is two Posterns that remember in one Valkey, each behind an Envoy of its own.
 type shared struct {
-	*own
+	*replicas
 
 	valkey *harness.Valkey
-	envoys []*harness.Envoy
 }
 
 // newShared starts everything. The scheme allows clocks to differ by a second only: a new memory cannot tell about
@@ -35,7 +33,7 @@ func newShared(t *testing.T) *shared {
 		t.Fatal(err)
 	}
 	password := rand.Text()
-	w := &shared{own: &own{}}
+	w := &shared{replicas: &replicas{own: &own{}}}
 	if w.valkey, err = harness.StartValkey(ctx, binary, dir, "--requirepass", password); err != nil {
 		t.Fatal(err)
 	}
@@ -45,10 +43,6 @@ func newShared(t *testing.T) *shared {
 	}
 	const profile = "    profile: rfc9421\n"
 	w.replace(t, "schemes.yaml", profile, profile+"    clockSkew: 1s\n")
-	if w.upstream, err = harness.NewUpstream(0, true); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(w.upstream.Close)
 	config := filepath.Join(dir, "postern.yaml")
 	for path, text := range map[string]string{
 		filepath.Join(dir, "redis.password"): password + "\n",
@@ -58,55 +52,12 @@ func newShared(t *testing.T) *shared {
 			t.Fatal(err)
 		}
 	}
-	for range 2 {
-		p, err := harness.StartPostern(ctx, world.bin, w.shop.Dir, "-c", config)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			p.Kill()
-			if t.Failed() {
-				t.Log(p.Tail())
-			}
-		})
-		e, err := startEnvoy(ctx, dir, "recommended", w.upstream.Port, p.Port)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(e.Kill)
-		w.posterns, w.envoys = append(w.posterns, p), append(w.envoys, e)
-	}
+	w.start(ctx, t, dir, func(int) []string { return []string{"-c", config} })
 	return w
 }
 
 // sign signs a request of its own.
 func (w *shared) sign() harness.Request { return w.shop.Signer().Sign(report()) }
-
-// send sends a request through one of the replicas. Only what was let through may have reached the upstream.
-func (w *shared) send(t *testing.T, replica int, r harness.Request) int {
-	t.Helper()
-	hits := w.upstream.Hits()
-	a, err := r.Send(t.Context(), w.envoys[replica].Address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	reached := w.upstream.Hits() - hits
-	if a.Status == http.StatusOK && reached != 1 || a.Status != http.StatusOK && reached != 0 {
-		t.Errorf("replica %d: %d, and %d requests reached the upstream", replica, a.Status, reached)
-	}
-	if a.Status != http.StatusOK && a.Headers.Get("Content-Type") != "application/problem+json" {
-		t.Errorf("replica %d: %d is not Postern's answer: %s", replica, a.Status, a.Body)
-	}
-	return a.Status
-}
-
-// wants sends a request through one of the replicas and asserts the status.
-func (w *shared) wants(t *testing.T, what string, replica int, r harness.Request, want int) {
-	t.Helper()
-	if got := w.send(t, replica, r); got != want {
-		t.Errorf("%s: %d, want %d", what, got, want)
-	}
-}
 
 // awaitFresh waits until a replica accepts signatures that are made now.
 func (w *shared) awaitFresh(t *testing.T, replica int) {
@@ -126,13 +77,7 @@ func TestSharedMemory(t *testing.T) {
 	w.wants(t, "through another replica", 1, accepted, 401)
 
 	w.posterns[0].Kill()
-	if err := w.posterns[0].Restart(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	await(t, 10*time.Second, "Envoy is guarded again", func() bool {
-		a, err := report().Send(t.Context(), w.envoys[0].Address)
-		return err == nil && a.Status == 401
-	})
+	w.restart(t, 0)
 	w.wants(t, "after kill -9 of Postern", 0, accepted, 401)
 
 	t.Run("hung", func(t *testing.T) { w.hang(t, accepted) })

@@ -11,15 +11,17 @@ import (
 	"strings"
 )
 
-// Admin is a configuration with an embedded database of keys, and an operator who may do everything in it.
+// Admin is a configuration with a database of keys, and an operator who may do everything in it.
 type Admin struct {
-	Config string // a postern.yaml for StartPostern's -c
-	bin    string
-	env    []string
+	Config  string  // a postern.yaml for StartPostern's -c
+	Secrets Secrets // of the configuration
+	bin     string
+	env     []string
 }
 
-// NewAdmin writes the configuration into dir, with secrets made at run time. The admin API is a Unix socket in it.
-func NewAdmin(ctx context.Context, bin, dir string) (*Admin, error) {
+// NewAdmin writes the configuration into dir, with secrets made at run time. The admin API is a Unix socket in it. The
+// dsn is that of a PostgreSQL database; without one the database is a file in dir. Settings are more lines of postern.yaml.
+func NewAdmin(ctx context.Context, bin, dir, dsn string, settings ...string) (*Admin, error) {
 	token, err := GenerateKey(ctx, bin) // a token is any text of which nobody guesses the digest
 	if err != nil {
 		return nil, err
@@ -29,8 +31,14 @@ func NewAdmin(ctx context.Context, bin, dir string) (*Admin, error) {
 	}
 	var pepper [32]byte
 	_, _ = rand.Read(pepper[:]) // it never fails
+	database := "sqlite: {file: keys.db}"
+	if dsn != "" {
+		database = "postgres: {dsnFile: dsn}"
+	}
 	a := &Admin{
-		Config: filepath.Join(dir, "postern.yaml"), bin: bin,
+		Config:  filepath.Join(dir, "postern.yaml"),
+		Secrets: Secrets{"operator's token": token.Key, "pepper": string(pepper[:])},
+		bin:     bin,
 		env: []string{
 			"POSTERN_SERVER=unix://" + filepath.Join(dir, "admin.sock"), "POSTERN_TOKEN_FILE=" + filepath.Join(dir, "operator.token"),
 			"POSTERN_CONTEXTS=" + filepath.Join(dir, "contexts.yaml"), "POSTERN_NAMESPACE=shop",
@@ -40,9 +48,10 @@ func NewAdmin(ctx context.Context, bin, dir string) (*Admin, error) {
 		"postern.yaml": `keystore:
   pepperFile: peppers
   secretsFile: secrets.json
-  database: {sqlite: {file: keys.db}}
+  database: {` + database + `}
 admin: {address: 'unix://` + filepath.Join(dir, "admin.sock") + `', callersFile: callers.yaml}
-`,
+` + strings.Join(settings, "\n"),
+		"dsn": dsn + "\n",
 		"callers.yaml": `callers:
 - name: operator
   tokenDigest: ` + token.Digest + `
