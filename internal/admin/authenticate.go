@@ -24,6 +24,7 @@ type authenticate struct {
 	callers  *reload.Value[callers]
 	failures *failures
 	next     http.Handler
+	observe  func(method, code string)
 	log      *slog.Logger
 }
 
@@ -81,6 +82,7 @@ func (a *authenticate) refuse(w http.ResponseWriter, r *http.Request, peer strin
 	} else { // what is over the limit would only fill the log
 		a.log.Warn("admin: not a caller", "peer", peer, "method", strings.TrimPrefix(clip(r.URL.Path), "/"))
 	}
+	a.observe(observed(r.URL.Path), err.Code().String())
 	if writer := connect.NewErrorWriter(); writer.IsSupported(r) {
 		_ = writer.Write(w, r, err) // the client is gone
 		return
@@ -91,4 +93,12 @@ func (a *authenticate) refuse(w http.ResponseWriter, r *http.Request, peer strin
 		status = http.StatusTooManyRequests
 	}
 	http.Error(w, err.Message(), status)
+}
+
+// observed names the method of a path for [Options.Observe]: strangers must not be able to make up names.
+func observed(path string) string {
+	if _, known := required[path]; !known {
+		return "_other"
+	}
+	return strings.TrimPrefix(path, "/")
 }

@@ -2,8 +2,10 @@ package admin
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 
 	"connectrpc.com/connect"
@@ -151,7 +153,8 @@ func TestCodes(t *testing.T) {
 func TestFailures(t *testing.T) {
 	for name := range protocols {
 		t.Run(name, func(t *testing.T) {
-			s := start(t, sqlite(t))
+			calls := counts{}
+			s := start(t, sqlite(t), func(o *Options) { o.Observe = calls.add })
 			s.acme()
 			get := &adminv1.GetAppRequest{Namespace: "shop", Name: "acme"}
 			wrong, right := s.protocol(name, viewerToken+"x"), s.protocol(name, viewerToken)
@@ -179,6 +182,14 @@ func TestFailures(t *testing.T) {
 			s.clock.advance(failureEvery)
 			if _, err := wrong.GetApp(t.Context(), get); connect.CodeOf(err) != connect.CodeUnauthenticated {
 				t.Errorf("after the wait: %v", err)
+			}
+			method := "postern.admin.v1.AppService/GetApp"
+			want := map[string]int{
+				method + " unauthenticated": failuresAtOnce + 1, method + " resource_exhausted": 1, method + " ok": 1,
+				"postern.admin.v1.AppService/CreateApp ok": 1,
+			}
+			if diff := cmp.Diff(want, calls.read()); diff != "" {
+				t.Errorf("counted: -want +got:\n%s", diff)
 			}
 		})
 	}
@@ -211,5 +222,41 @@ func TestConstantAnswer(t *testing.T) {
 	r.Header.Set("Content-Type", "text/plain") // of no protocol of ours
 	if got := answerOf(t, s.client("", false), r); !strings.HasPrefix(got, "401 Bearer authenticate with") {
 		t.Error(got)
+	}
+}
+
+// counts are calls by method and code.
+type counts struct {
+	mu sync.Mutex
+	n  map[string]int
+}
+
+func (c *counts) add(method, code string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.n == nil {
+		c.n = map[string]int{}
+	}
+	c.n[method+" "+code]++
+}
+
+func (c *counts) read() map[string]int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return maps.Clone(c.n)
+}
+
+// TestWhatIsCounted shows that strangers cannot make up methods.
+func TestWhatIsCounted(t *testing.T) {
+	calls := counts{}
+	s := start(t, sqlite(t), func(o *Options) { o.Observe = calls.add })
+	s.post("", "/made.up/Method", "{}")
+	s.post(viewerToken, adminv1connect.AppServiceCreateAppProcedure, `{"app": {"namespace": "shop", "name": "acme"}}`)
+	want := map[string]int{"_other unauthenticated": 1, "postern.admin.v1.AppService/CreateApp permission_denied": 1}
+	if diff := cmp.Diff(want, calls.read()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if n := s.store.Stats().Events; n != 1 {
+		t.Errorf("%d events were counted, of one call refused", n)
 	}
 }

@@ -45,6 +45,10 @@ type Options struct {
 	// Declared says where resources declare an App, if they do; nil: they declare none.
 	Declared func(namespace, name string) (where string, ok bool)
 
+	// Observe is told the method of each call, _other if there is none of the name, and the code of its answer; nil: nobody
+	// is. A message that cannot be decoded goes untold.
+	Observe func(method, code string)
+
 	Log *slog.Logger     // nil discards
 	Now func() time.Time // the clock; nil: time.Now
 }
@@ -67,6 +71,9 @@ func New(opts Options) (*Server, error) {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
+	if opts.Observe == nil {
+		opts.Observe = func(string, string) {}
+	}
 	if opts.Declared == nil {
 		opts.Declared = func(string, string) (string, bool) { return "", false }
 	}
@@ -79,7 +86,7 @@ func New(opts Options) (*Server, error) {
 		return nil, err
 	}
 	server := &http.Server{
-		Handler:           &authenticate{callers: callers, next: handler, failures: newFailures(opts.Now), log: opts.Log},
+		Handler:           &authenticate{callers: callers, next: handler, failures: newFailures(opts.Now), observe: opts.Observe, log: opts.Log},
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       requestTimeout,
 		WriteTimeout:      answerTimeout,
@@ -110,7 +117,7 @@ func newHandler(opts *Options) (http.Handler, error) {
 		return nil, err
 	}
 	s := &service{
-		store: opts.Store, hasher: opts.Hasher, declared: opts.Declared, log: opts.Log, now: opts.Now,
+		store: opts.Store, hasher: opts.Hasher, declared: opts.Declared, observe: opts.Observe, log: opts.Log, now: opts.Now,
 		refusals: rate.NewLimiter(rate.Every(time.Second), refusalsAtOnce),
 	}
 	options := []connect.HandlerOption{

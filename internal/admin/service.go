@@ -24,6 +24,7 @@ type service struct {
 	store    *sqlstore.Store
 	hasher   *keystore.Hasher
 	declared func(namespace, name string) (where string, ok bool)
+	observe  func(method, code string)
 	log      *slog.Logger
 	now      func() time.Time
 	refusals *rate.Limiter // of calls refused for want of a role that go on record
@@ -41,14 +42,18 @@ type call struct {
 	role   role // what the caller is in the target's namespace
 }
 
+// codeOK is the code of a call that was carried out, which connect has no name for.
+const codeOK = "ok"
+
 type callKey struct{}
 
 func callOf(ctx context.Context) call { return ctx.Value(callKey{}).(call) }
 
-// answer bounds the time of a call, turns its error into what the caller is told, and logs it.
+// answer bounds the time of a call, turns its error into what the caller is told, counts and logs it.
 func (s *service) answer(next connect.UnaryFunc) connect.UnaryFunc {
 	return func(ctx context.Context, request connect.AnyRequest) (connect.AnyResponse, error) {
-		began := time.Now()
+		began, code := time.Now(), connect.CodeInternal.String() // that of a panic
+		defer func() { s.observe(methodOf(request), code) }()
 		ctx, cancel := context.WithTimeout(ctx, callTimeout)
 		defer cancel()
 		response, err := next(ctx, request)
@@ -58,6 +63,7 @@ func (s *service) answer(next connect.UnaryFunc) connect.UnaryFunc {
 			slog.String("target", shown(targetOf(request.Any()))),
 		}
 		if err == nil {
+			code = codeOK
 			level := slog.LevelInfo
 			if required[request.Spec().Procedure] == viewer {
 				level = slog.LevelDebug
@@ -66,8 +72,9 @@ func (s *service) answer(next connect.UnaryFunc) connect.UnaryFunc {
 			return response, nil
 		}
 		told, unexpected := problem(err)
+		code = told.Code().String()
 		level := slog.LevelInfo
-		line = append(line, slog.String("code", told.Code().String()))
+		line = append(line, slog.String("code", code))
 		if unexpected {
 			level = slog.LevelError
 			line = append(line, slog.Any("error", err))

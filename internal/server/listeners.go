@@ -18,6 +18,7 @@ func (s *Server) newAdmin() (*admin.Server, error) {
 		CallersFile: s.cfg.Admin.CallersFile,
 		TLS:         tlsFiles(s.cfg.Admin.TLS),
 		Declared:    s.parts.stored.clashes.where,
+		Observe:     s.tel.RegisterAdmin(),
 		Log:         s.log,
 	})
 }

@@ -173,7 +173,7 @@ func (s *stored) figures() telemetry.KeyStoreStats {
 	return telemetry.KeyStoreStats{
 		Degraded: c.Degraded, Reads: c.Reads, Failures: c.Failures, Stale: c.Stale, Refused: c.Overloaded,
 		Changes: d.Changes, Resyncs: d.Resyncs, LastPoll: d.Polled, PollFailures: d.PollFailures, Listening: d.Listening,
-		Expiring: s.expiring.Load(), Clashes: s.clashes.count(),
+		Expiring: s.expiring.Load(), Clashes: s.clashes.count(), Events: d.Events,
 	}
 }
 

@@ -18,8 +18,9 @@ type KeyStoreStats struct {
 	PollFailures     uint64
 	Listening        bool // to notifications
 
-	Expiring int64 // keys that are good and will not be for long
-	Clashes  int   // Apps that are declared too
+	Expiring int64  // keys that are good and will not be for long, with none in their place
+	Clashes  int    // Apps that are declared too
+	Events   uint64 // that were put on record
 }
 
 // UsageStats is what counting the use of keys tells of itself. The counts never fall.
@@ -44,8 +45,9 @@ var (
 	keyStorePollFailures = keyStoreDesc("poll_failures_total", "Times that changes of keys could not be looked for.")
 	keyStoreListening    = keyStoreDesc("listening", "1 while PostgreSQL notifies of changes of keys; without, they are polled.")
 
-	keyStoreExpiring = keyStoreDesc("expiring_keys", "Keys in the database that are good and expire within 14 days.")
+	keyStoreExpiring = keyStoreDesc("expiring_keys", "Keys in the database that are good and expire within 14 days; without rotated keys and personal access tokens, which are meant to.")
 	keyStoreClashes  = keyStoreDesc("clashing_apps", "Apps in the database whose keys are refused because resources declare Apps of the same names.")
+	auditEvents      = plainDesc("audit_events_total", "Events that this replica put on record: changes of Apps and keys, and calls refused for want of a role.")
 
 	usageKeys     = plainDesc("usage_keys", "Keys whose use is being counted.")
 	usagePending  = plainDesc("usage_pending_counts", "Counts of the use of keys that wait to be written.")
@@ -77,7 +79,7 @@ func (keyStoreFigures) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		keyStoreDegraded, keyStoreReads, keyStoreFailures, keyStoreStale, keyStoreRefused,
 		keyStoreChanges, keyStoreResyncs, keyStoreLastPoll, keyStorePollFailures, keyStoreListening,
-		keyStoreExpiring, keyStoreClashes, usageKeys, usagePending, usageLost, usageWritten, usageFailures,
+		keyStoreExpiring, keyStoreClashes, auditEvents, usageKeys, usagePending, usageLost, usageWritten, usageFailures,
 	} {
 		ch <- d
 	}
@@ -102,6 +104,7 @@ func (f keyStoreFigures) Collect(ch chan<- prometheus.Metric) {
 	gauge(keyStoreListening, oneIf(s.Listening))
 	gauge(keyStoreExpiring, float64(s.Expiring))
 	gauge(keyStoreClashes, float64(s.Clashes))
+	counter(auditEvents, s.Events)
 	u := f.usage()
 	gauge(usageKeys, float64(u.Keys))
 	gauge(usagePending, float64(u.Pending))

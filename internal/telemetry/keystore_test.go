@@ -18,7 +18,7 @@ func TestKeyStoreFigures(t *testing.T) {
 		func() KeyStoreStats {
 			return KeyStoreStats{
 				Degraded: true, Reads: 2, Failures: 3, Stale: 4, Refused: 5, Changes: 6, Resyncs: 7, LastPoll: at, PollFailures: 8,
-				Listening: true, Expiring: 9, Clashes: 10,
+				Listening: true, Expiring: 9, Clashes: 10, Events: 16,
 			}
 		},
 		func() UsageStats { return UsageStats{11, 12, 13, 14, 15} },
@@ -31,6 +31,7 @@ func TestKeyStoreFigures(t *testing.T) {
 		"postern_keystore_poll_failures_total": 8, "postern_keystore_listening": 1, "postern_keystore_expiring_keys": 9,
 		"postern_keystore_clashing_apps": 10, "postern_usage_keys": 11, "postern_usage_pending_counts": 12,
 		"postern_usage_lost_requests_total": 13, "postern_usage_written_counts_total": 14, "postern_usage_flush_failures_total": 15,
+		"postern_audit_events_total": 16,
 	} {
 		if diff := cmp.Diff(map[string]float64{"": want}, series(t, tel, family)); diff != "" {
 			t.Errorf("%s: -want +got:\n%s", family, diff)
@@ -45,5 +46,21 @@ func TestKeyStoreFigures(t *testing.T) {
 	}
 	for _, p := range problems {
 		t.Errorf("%s: %s", p.Metric, p.Text)
+	}
+}
+
+func TestAdminRequests(t *testing.T) {
+	tel := start(t, Options{})
+	observe := tel.RegisterAdmin()
+	observe("KeyService/IssueKey", "ok")
+	observe("KeyService/IssueKey", "ok")
+	observe("_other", "unauthenticated")
+	want := map[string]float64{"code=ok,method=KeyService/IssueKey": 2, "code=unauthenticated,method=_other": 1}
+	if diff := cmp.Diff(want, series(t, tel, "postern_admin_requests_total")); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	problems, err := testutil.GatherAndLint(tel.registry)
+	if err != nil || len(problems) > 0 {
+		t.Error(err, problems)
 	}
 }

@@ -59,5 +59,8 @@ func (tx *Tx) AppendEvent(e Event) (Event, error) {
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING id`,
 		instant(e.At), e.Caller, e.Role, e.Method, e.Namespace, e.App, e.Key, e.RequestID, e.Peer,
 		asJSON(&e.Before), asJSON(&e.After), e.Reason)
+	if err == nil {
+		tx.events++
+	}
 	return e, err
 }

@@ -171,12 +171,13 @@ type Stats struct {
 	PollFailures uint64
 	Changes      uint64 // that were read by polling
 	Resyncs      uint64 // how often everything had to be forgotten
+	Events       uint64 // that were put on record by this Store
 }
 
 type stats struct {
-	listening, failing         atomic.Bool
-	polled                     atomic.Int64
-	failures, changes, resyncs atomic.Uint64
+	listening, failing                 atomic.Bool
+	polled                             atomic.Int64
+	failures, changes, resyncs, events atomic.Uint64
 }
 
 func (s *stats) tell(c Changes) {
@@ -190,7 +191,7 @@ func (s *stats) tell(c Changes) {
 func (s *Store) Stats() Stats {
 	stats := Stats{
 		Listening: s.stats.listening.Load(), PollFailures: s.stats.failures.Load(),
-		Changes: s.stats.changes.Load(), Resyncs: s.stats.resyncs.Load(),
+		Changes: s.stats.changes.Load(), Resyncs: s.stats.resyncs.Load(), Events: s.stats.events.Load(),
 	}
 	if at := s.stats.polled.Load(); at != 0 {
 		stats.Polled = time.Unix(0, at).UTC()

@@ -90,15 +90,16 @@ func (s *Store) Keys(ctx context.Context, filter KeyFilter, after KeyName, limit
 	})
 }
 
-// Expiring returns how many keys are good now and expire within the time.
+// Expiring returns how many keys are good now and expire within the time, with none in their place. Personal access
+// tokens do not count: they are for a while.
 func (s *Store) Expiring(ctx context.Context, within time.Duration) (int64, error) {
 	now := s.opts.Now()
 	return read(ctx, s, func(ctx context.Context, q querier) (int64, error) {
 		return one(ctx, q, func(row scanner) (n int64, err error) { return n, row.Scan(&n) },
 			`SELECT count(*) FROM keys
 			WHERE expires_at > $1 AND expires_at <= $2 AND (not_before IS NULL OR not_before <= $1)
-				AND revoked_at IS NULL AND NOT disabled`,
-			instant(now), instant(now.Add(within)))
+				AND revoked_at IS NULL AND NOT disabled AND successor = '' AND type <> $3`,
+			instant(now), instant(now.Add(within)), PersonalAccessToken)
 	})
 }
 

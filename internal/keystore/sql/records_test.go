@@ -265,7 +265,10 @@ func TestFilters(t *testing.T) {
 			func(k *Key) { k.Name, k.Disabled, k.ExpiresAt = "disabled", true, noon.Add(time.Hour) },
 			func(k *Key) { k.Name, k.RevokedAt, k.ExpiresAt = "revoked", noon, noon.Add(time.Hour) },
 			func(k *Key) { k.Name, k.RevokedAt, k.ExpiresAt = "revoked-expired", noon, noon },
-			func(k *Key) { k.Name, k.Type, k.Subject = "of-alice", PersonalAccessToken, "alice" },
+			func(k *Key) { k.Name, k.Successor, k.ExpiresAt = "rotated", "expiring", noon.Add(time.Hour) },
+			func(k *Key) {
+				k.Name, k.Type, k.Subject, k.ExpiresAt = "of-alice", PersonalAccessToken, "alice", noon.Add(time.Hour)
+			},
 		} {
 			k := apiKey(acme, "")
 			state(&k)
@@ -292,7 +295,7 @@ func TestFilters(t *testing.T) {
 		}
 		diff(t, "two states", []string{"disabled", "pending"}, names(KeyFilter{States: []State{Pending, Disabled}}))
 		diff(t, "no state", []string(nil), names(KeyFilter{States: []State{}}))
-		diff(t, "expiring", []string{"disabled", "expiring", "revoked"}, names(KeyFilter{Expiring: time.Hour}))
+		diff(t, "expiring", []string{"disabled", "expiring", "of-alice", "revoked", "rotated"}, names(KeyFilter{Expiring: time.Hour}))
 		diff(t, "expiring sooner", []string(nil), names(KeyFilter{Expiring: time.Hour - time.Second}))
 		diff(t, "subject", []string{"of-alice"}, names(KeyFilter{Subject: "alice"}))
 		diff(t, "app", []string{"x"}, names(KeyFilter{Namespaces: []string{"other"}, App: "acme"}))

@@ -15,6 +15,7 @@ type Tx struct {
 	first   int64 // the number that the first change gets
 	changes []Change
 	peppers []string // that new digests were made with
+	events  uint64   // that were appended
 	broken  error    // why nothing of it can be kept
 }
 
@@ -50,6 +51,9 @@ func (s *Store) Update(ctx context.Context, do func(*Tx) error) error {
 	err = tx.sql.Commit()
 	// After an error nobody knows whether it was committed. To forget what has not changed does no harm.
 	s.tell(tx)
+	if err == nil {
+		s.stats.events.Add(tx.events)
+	}
 	return unavailable(err)
 }
 
