@@ -30,6 +30,10 @@ func exported(t *testing.T) map[string]bool {
 	tel.RegisterKeySets(func() []telemetry.KeySetStats { return []telemetry.KeySetStats{{Source: "https://issuer.example"}} })
 	tel.RegisterReplay(func() telemetry.ReplayStats { return telemetry.ReplayStats{Capacity: 1} })
 	tel.RegisterStatuses(func() telemetry.StatusStats { return telemetry.StatusStats{} })
+	tel.RegisterKeyStore(
+		func() telemetry.KeyStoreStats { return telemetry.KeyStoreStats{} }, func() telemetry.UsageStats { return telemetry.UsageStats{} },
+	)
+	tel.RegisterAdmin()("KeyService/IssueKey", "ok")
 	tel.RegisterPanics(func() uint64 { return 0 })
 	tel.Reloaded(telemetry.Reload{
 		Resources: []telemetry.ResourceCount{{Kind: "App", State: telemetry.ResourceActive, Count: 1}},
