@@ -33,6 +33,9 @@ func newCheck() *cobra.Command {
 		Long: `Decides one request by the resources as the server would, and says which policy, rule and alternative decided and why
 the others did not. Describe the request as for curl. Remote key sets are fetched; nothing is sent to the URL.
 
+It knows the keys of declared Apps only. One of keystore.database is unknown to it, also where the server would let it in:
+postern keys show says how such a key stands.
+
 Where a signature does not verify, the text that was expected to be signed is shown, never a secret. With the text that
 the client's own code signed in a file, --signed-text names the first line that differs.
 

@@ -99,7 +99,7 @@ func newSecretsRewrap() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rewrap",
 		Short: "Seal the database's secrets with the newest key",
-		Long: `Seals again, with the first key of keystore.secretsFile, what was sealed with another. It needs the server's
+		Long: `Seals again, with the newest key of keystore.secretsFile, what was sealed with another. It needs the server's
 configuration and reaches the database itself. It can be interrupted and begun again, while servers run.`,
 		Example: "  postern secrets rewrap -c postern.yaml",
 		Args:    noArgs,
