@@ -76,6 +76,14 @@ func TestAdmin(t *testing.T) {
 	if strings.Contains(i.out.String(), issued.GetSecret()) {
 		t.Error("the log repeats the key")
 	}
+	for series, want := range map[string]string{
+		`postern_admin_requests_total{code="ok",method="postern.admin.v1.KeyService/IssueKey"}`: "1",
+		"postern_audit_events_total": "3",
+	} {
+		if got := i.metric(series); got != want {
+			t.Errorf("%s is %q, want %s", series, got, want)
+		}
+	}
 
 	_, err = apps.CreateApp(ctx, &adminv1.CreateAppRequest{App: &adminv1.App{Namespace: "shop", Name: "declared"}})
 	want := "the App shop/declared is declared in " + filepath.Join(i.dir, "app.yaml") + ":2"
