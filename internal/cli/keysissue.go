@@ -64,6 +64,9 @@ func newKeysIssue() *cobra.Command {
 		Long: `Makes a key for an App of the database. Its text is printed on standard output, this once; the server keeps only what
 it needs to recognise it. Without --scopes, --access or --all-scopes the key can do nothing that needs a scope.
 
+An HMAC secret is printed in base64 of its 32 bytes; a client that takes it for text must decode it first, as
+` + "`postern sign --encoding Base64`" + ` does.
+
 A token stands for a user: with --type token and --subject. It expires after 30 days unless you say otherwise.`,
 		Example: `  postern keys issue acme -n shop --name ci --access read-only --ttl 90d
   postern keys issue acme -n shop --type token --subject alice@example.com --scopes orders:read

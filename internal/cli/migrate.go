@@ -15,7 +15,7 @@ func newMigrate() *cobra.Command {
 		Use:   "migrate",
 		Short: "Bring the database of keys to this version's schema",
 		Long: `Brings the schema of keystore.database to the version that this program is made for. The server does that by itself when
-it starts; this is for those who do not let it, or want to do it before. Servers of the version before go on working.
+it starts; this is for those who want it done before. Servers of the version before go on working.
 Several may run at once: one migrates, the others wait.`,
 		Example: "  postern migrate -c postern.yaml",
 		Args:    noArgs,
