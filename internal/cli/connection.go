@@ -96,7 +96,11 @@ func (c *connection) dial() (*clients, error) {
 	if token != "" && !c.at.isPrivate(base) {
 		return nil, usagef("--server %s: a token would be sent in plain text: use https", c.at.Server)
 	}
-	client := &http.Client{Transport: transport, Timeout: callTimeout}
+	client := &http.Client{
+		Transport: transport, Timeout: callTimeout,
+		// The admin API redirects nobody, and a token must not follow somebody who does.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 	with := connect.WithInterceptors(bearer(token), again{})
 	return &clients{
 		apps:  adminv1connect.NewAppServiceClient(client, base.String(), with),
@@ -110,6 +114,7 @@ func (c *connection) dial() (*clients, error) {
 func (e *endpoint) transport() (*http.Transport, *url.URL, error) {
 	t := http.DefaultTransport.(*http.Transport).Clone() // it is one unless somebody replaced it, and nobody does
 	if path, ok := strings.CutPrefix(e.Server, "unix://"); ok {
+		t.Proxy = nil // it is on this machine
 		t.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "unix", path)
 		}

@@ -143,6 +143,25 @@ func TestLostAnswersAreAskedForAgain(t *testing.T) {
 	}
 }
 
+// TestNoRedirectIsFollowed has a server that sends callers elsewhere, where nobody may hear the token.
+func TestNoRedirectIsFollowed(t *testing.T) {
+	dir := contextFile(t, "")
+	token := filepath.Join(dir, "token")
+	if err := os.WriteFile(token, []byte("a test token\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	calls := 0
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { calls++ }))
+	defer elsewhere.Close()
+	server := httptest.NewServer(http.RedirectHandler(elsewhere.URL, http.StatusTemporaryRedirect))
+	defer server.Close()
+	var out, errOut strings.Builder
+	code := run(t.Context(), []string{"keys", "revoke", "acme/ci", "--yes", "--server", server.URL, "--token-file", token}, Build{}, nil, &out, &errOut)
+	if code != exitFailed || calls != 0 {
+		t.Errorf("exit %d after %d calls elsewhere: %s", code, calls, &errOut)
+	}
+}
+
 func TestNobodyThere(t *testing.T) {
 	contextFile(t, "")
 	var out, errOut strings.Builder
