@@ -246,13 +246,22 @@ func TestMarkdown(t *testing.T) {
 
 func TestUsage(t *testing.T) {
 	for args, want := range map[string]string{
-		"-only sigv4": `-only: "sigv4" is no scenario; use apikey, jwt-es256, jwt-rs256, hmac, apisix, aws-sigv4, aws-sigv4-body, cavage, github-body, kong, rfc9421-body, slack-body, standard-webhooks-body, stripe-body, template, x-ca, x-ca-body, jwt-new, policies, keys, start-10k, start-100k, self`,
+		"-only sigv4": `-only: "sigv4" is no scenario; use apikey, jwt-es256, jwt-rs256, hmac, apisix, aws-sigv4, aws-sigv4-body, cavage, github-body, kong, rfc9421-body, slack-body, standard-webhooks-body, stripe-body, template, x-ca, x-ca-body, jwt-new, policies, keys, start-10k, start-100k, sqlite, postgres, self`,
 		"-o yaml":     "-o yaml: use text or json",
 		"-rounds 0":   "use at least 1 round of 10ms",
 	} {
 		if err := run(t.Context(), strings.Fields(args), io.Discard, io.Discard); err == nil || err.Error() != want {
 			t.Errorf("%s: got %v, want %s", args, err, want)
 		}
+	}
+}
+
+func TestResident(t *testing.T) {
+	if n, err := resident(os.Getpid()); err != nil || n < 1<<20 || n > 1<<34 {
+		t.Errorf("this process occupies %d bytes, %v", n, err)
+	}
+	if _, err := resident(1 << 30); !os.IsNotExist(err) {
+		t.Errorf("nobody: %v", err)
 	}
 }
 

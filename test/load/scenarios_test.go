@@ -37,3 +37,20 @@ func TestEveryCheckIsAllowed(t *testing.T) {
 		t.Errorf("ran %v", got)
 	}
 }
+
+// TestStoredKeys runs the scenarios with a database as briefly, over few keys.
+func TestStoredKeys(t *testing.T) {
+	for name, open := range map[string]func(context.Context, string) (*database, error){"sqlite": sqlite, "postgres": postgres} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute) // the first time, PostgreSQL is installed
+			defer cancel()
+			results, err := measure(ctx, plan{1, 50 * time.Millisecond}, []scenario{{name, name, stored(open, 2000)}}, io.Discard)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r := results[0]; r.Base <= 0 || r.Subject <= 0 || r.Measured <= 0 || r.Note == "" {
+				t.Errorf("it measured nothing: %+v", r)
+			}
+		})
+	}
+}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -97,7 +98,7 @@ func (p *programs) startPostern(ctx context.Context, w *world) (*target, time.Du
 		return nil, 0, err
 	}
 	start := time.Now()
-	postern, err := harness.StartPostern(ctx, p.postern, w.dir, "--config", p.config)
+	postern, err := harness.StartPostern(ctx, p.postern, w.dir, "--config", cmp.Or(w.config, p.config))
 	if err != nil {
 		return nil, 0, err
 	}

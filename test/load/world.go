@@ -10,15 +10,17 @@ import (
 
 // world is a directory of resources, and what to call with.
 type world struct {
-	dir   string
-	hosts []string // one policy each
-	keys  []string // one for each App, or several
+	dir     string
+	config  string   // a postern.yaml; empty: the one that most worlds share
+	hosts   []string // one policy each
+	keys    []string // one for each App, or several
+	digests []string // of the keys
 }
 
 // size says how much a world holds.
 type size struct {
 	policies, keys int
-	keysPerApp     int
+	keysPerApp     int // 0: the resources declare none of the keys
 }
 
 // secrets is what all worlds share, so that one kind of traffic fits them all.
@@ -63,14 +65,13 @@ func newWorld(dir string, s *secrets, n size) (*world, error) {
 	if err != nil {
 		return nil, err
 	}
-	var digests []string
-	if w.keys, digests, err = mintKeys(n.keys); err != nil {
-		return nil, err
+	if w.keys, w.digests, err = mintKeys(n.keys); err != nil || n.keysPerApp == 0 {
+		return w, err
 	}
 	return w, w.write("apps", n.keys/n.keysPerApp, appsPerFile, func(out *bufio.Writer, i int) {
 		fmt.Fprintf(out, appText, i, i%100)
 		for j := range n.keysPerApp {
-			fmt.Fprintf(out, "  - {name: key-%d, apiKey: {digest: \"%s\"}}\n", j, digests[i*n.keysPerApp+j])
+			fmt.Fprintf(out, "  - {name: key-%d, apiKey: {digest: \"%s\"}}\n", j, w.digests[i*n.keysPerApp+j])
 		}
 	})
 }

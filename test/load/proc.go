@@ -59,3 +59,17 @@ func pageFaults(pid int) (uint64, error) {
 	}
 	return strconv.ParseUint(fields[7], 10, 64)
 }
+
+// resident returns how many bytes of memory a process occupies: the second field of its statm, in pages.
+func resident(pid int) (int64, error) {
+	path := fmt.Sprintf("/proc/%d/statm", pid)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return 0, err
+	}
+	var all, present int64
+	if _, err := fmt.Sscan(string(text), &all, &present); err != nil {
+		return 0, fmt.Errorf("%s: %w", path, err)
+	}
+	return present * int64(os.Getpagesize()), nil
+}
