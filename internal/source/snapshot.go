@@ -8,11 +8,11 @@ import (
 // changed: an object that is the same in two of them has the same pointer in both. Whoever is told of a Snapshot may
 // release its Apps, as long as nobody else reads them then.
 type Snapshot struct {
-	// Documents are in order of path and of place within a file, or of kind, namespace and name. A document with an Err and a Name says what is wrong
-	// with an object: Scheme, App and Secret are then its last good version, nil if it had none, and Draft and Policy are as
-	// Decode leaves them. A document with an Err and without a Name, or of an unknown kind, is about something else: a file that cannot
-	// be read or parsed, or an object that is in two places, of which the first counts. Objects that such a file held
-	// before are still there.
+	// Documents are in order of path and of place within a file, or of kind, namespace and name. A document with an Err
+	// and a Name says what is wrong with an object: Scheme, App and Secret are then its last good version, nil if it had
+	// none, Policy is as Decode leaves it, and Draft is of the last version that has one. A document with an Err and
+	// without a Name, or of an unknown kind, is about something else: a file that cannot be read or parsed, or an object
+	// that is in two places, of which the first counts. Objects that such a file held before are still there.
 	Documents []v1alpha1.Document
 
 	// Routes are those of the Gateway API that are known, attached to a policy or not.
@@ -76,8 +76,7 @@ func (t *tree) snapshot() []v1alpha1.Document {
 				continue // it has moved to another file
 			}
 			if good, ok := t.good[KeyOf(&d)]; ok {
-				good.Draft = d.Draft // but what that turned off stays off
-				d = good             // what was wrong with a later version no longer stands there
+				d = good // what was wrong with a later version no longer stands there; what that turned off stays off
 			}
 			add(d)
 		}
