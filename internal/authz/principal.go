@@ -43,8 +43,11 @@ func (s Scopes) HasAll(names []string) bool {
 	return true
 }
 
-// Intersect returns the scopes in both sets.
+// Intersect returns the scopes in both sets: s itself where nothing is left out.
 func (s Scopes) Intersect(o Scopes) Scopes {
+	if o.HasAll(s.list) {
+		return s
+	}
 	var both []string
 	for _, n := range s.list {
 		if o.Has(n) {

@@ -59,11 +59,7 @@ func narrow(app authz.Scopes, names []string) authz.Scopes {
 	if slices.Equal(names, app.List()) {
 		return app
 	}
-	both := app.Intersect(authz.NewScopes(names...))
-	if len(both.List()) == len(app.List()) {
-		return app
-	}
-	return both
+	return app.Intersect(authz.NewScopes(names...))
 }
 
 // Check reports whether the key is good at the time: an error that carries the Reason if it is not. A key is good from

@@ -49,9 +49,12 @@ func (a *apps) load(docs []*v1alpha1.Document, all secrets) (*declared.Store, v1
 		current:   func(app) bool { return true },
 		unchanged: func(made app) bool { return all.unchanged(maps.Values(made.secrets)) },
 		revoke: func(made *app, newest *v1alpha1.Document, read func(string) ([]byte, error)) *app {
-			parsed, _ := parse(newest, read)
+			later, _ := parse(newest, read)
+			if newest.Draft != nil && newest.App.Read().Spec.Scopes == nil {
+				later.Scopes = made.keys.Scopes() // nobody can tell
+			}
 			newest.App.Release()
-			return &app{secrets: made.secrets, keys: made.keys.Revoke(&parsed, func(credential string) bool {
+			return &app{secrets: made.secrets, keys: made.keys.Revoke(&later, func(credential string) bool {
 				secret, ok := made.secrets[credential]
 				return ok && all.gone(secret)
 			})}

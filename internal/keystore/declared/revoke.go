@@ -4,16 +4,17 @@ import (
 	"reflect"
 	"slices"
 
+	"github.com/postern-auth/postern/internal/authz"
 	"github.com/postern-auth/postern/internal/keystore"
 )
 
 // Revoke returns the keys less what a later version of the App turns off, whatever else is wrong with that version. A
 // key is left out if the later version has no credential of its name, or another key in its place, or if gone says that
-// what it was made of is gone. The others are good only while both versions say so. A credential of which no key could
-// be made says nothing about what the key is.
+// what it was made of is gone. The others are good only while both versions say so, and for what both say. A credential of
+// which no key could be made says nothing about what the key is.
 func (a *Keys) Revoke(later *App, gone func(credential string) bool) *Keys {
 	app := *a.app
-	app.Disabled = app.Disabled || later.Disabled
+	app.Disabled, app.Scopes = app.Disabled || later.Disabled, app.Scopes.Intersect(later.Scopes)
 	left := &Keys{app: &app, keys: slices.Clone(a.keys), origin: a.origin}
 	for i := range left.keys {
 		k := &left.keys[i]
@@ -30,9 +31,19 @@ func (a *Keys) Revoke(later *App, gone func(credential string) bool) *Keys {
 		k.App = &app
 		k.Disabled = k.Disabled || c.Disabled
 		k.NotBefore, k.ExpiresAt = keystore.Overlap(k.NotBefore, k.ExpiresAt, c.NotBefore, c.ExpiresAt)
+		k.Scopes = k.Scopes.Intersect(app.Scopes)
+		if c.Scopes != nil {
+			k.Scopes = k.Scopes.Intersect(authz.NewScopes(c.Scopes...))
+		}
+		principal := *k.Principal // the key before holds it too
+		principal.Scopes = k.Scopes
+		k.Principal = &principal
 	}
 	return left
 }
+
+// Scopes are the App's: the most that a credential of it can hold.
+func (a *Keys) Scopes() authz.Scopes { return a.app.Scopes }
 
 // replaces reports whether the credential is certainly another key.
 func (c *Credential) replaces(k *keystore.Key) bool {

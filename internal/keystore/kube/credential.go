@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -33,7 +34,7 @@ type Credential struct {
 
 	Digest    keystore.Digest
 	Disabled  bool
-	Scopes    []string // nil: the App's
+	Scopes    []string // nil: the App's; not of a Secret that is an App by itself
 	NotBefore time.Time
 	ExpiresAt time.Time
 }
@@ -63,11 +64,16 @@ func FromSecret(s *v1alpha1.Secret, origin v1alpha1.Origin, hasher *keystore.Has
 
 // Revoke returns the credential less what a later version of the Secret turns off, whatever else is wrong with that
 // version. It returns false if nothing is left: the Secret is no API key any more, another one, or another App's. What is
-// left is good only while both versions say so.
+// left is good only while both versions say so, and for what both say.
 func (c Credential) Revoke(later *Credential) (Credential, bool) {
 	replaced := later.Digest != (keystore.Digest{}) && later.Digest != c.Digest
 	if !IsAPIKey(later.Labels) || replaced || later.App != c.App {
 		return Credential{}, false
+	}
+	if c.Scopes == nil {
+		c.Scopes = later.Scopes
+	} else if later.Scopes != nil {
+		c.Scopes = slices.DeleteFunc(slices.Clone(c.Scopes), func(s string) bool { return !slices.Contains(later.Scopes, s) })
 	}
 	c.Disabled = c.Disabled || later.Disabled
 	c.NotBefore, c.ExpiresAt = keystore.Overlap(c.NotBefore, c.ExpiresAt, later.NotBefore, later.ExpiresAt)
@@ -113,20 +119,25 @@ func (r *reader) digest(s *v1alpha1.Secret, hasher *keystore.Hasher) {
 	}
 }
 
+// scopes returns nil if nobody can tell all of them, too: Revoke then takes none away.
 func (r *reader) scopes() []string {
 	text, ok := r.annotations[annotationScopes]
-	if !ok {
+	if !ok && r.out.App != "" {
 		return nil
 	}
-	scopes := []string{}
+	scopes, readable := []string{}, true
 	for scope := range strings.SplitSeq(text, ",") {
 		if scope = strings.TrimSpace(scope); scope == "" {
 			continue
 		}
 		if !v1alpha1.IsScope(scope) {
 			r.errorf(annotation(annotationScopes), "separate scopes by commas", "number %d is not a scope", len(scopes)+1)
+			readable = false
 		}
 		scopes = append(scopes, scope)
+	}
+	if !readable {
+		return nil
 	}
 	return scopes
 }

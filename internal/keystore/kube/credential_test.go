@@ -3,6 +3,7 @@ package kube
 import (
 	"crypto/sha256"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -48,6 +49,7 @@ func TestFromSecret(t *testing.T) {
 			map[string]string{"digest": plain.String(), "note": "of May"}, base},
 		"scopes": {map[string]string{annotationScopes: "orders:read, billing,"}, map[string]string{"key": text},
 			with(func(c *Credential) { c.Scopes = []string{"orders:read", "billing"} })},
+		"by itself": {nil, map[string]string{"key": text}, with(func(c *Credential) { c.App, c.Scopes = "", []string{} })},
 		"no scopes": {map[string]string{annotationScopes: ""}, map[string]string{"key": text},
 			with(func(c *Credential) { c.Scopes = []string{} })},
 		"times": {map[string]string{annotationNotBefore: "2026-10-01T00:00:00Z", annotationExpiresAt: "2027-01-31T01:00:00+01:00"},
@@ -61,6 +63,9 @@ func TestFromSecret(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := secret(test.annotations, test.data)
+			if test.want.App == "" {
+				delete(s.Labels, LabelApp)
+			}
 			test.want.Labels = s.Labels
 			got, errs := FromSecret(s, v1alpha1.Origin{}, hasher)
 			if len(errs) > 0 {
@@ -108,8 +113,8 @@ func TestFromSecretErrors(t *testing.T) {
 	}
 }
 
-// TestRevoke: an API key is good after a later version of its Secret as long as both versions say so, and only if the later
-// is an API key still, of the same App, and not another key.
+// TestRevoke: an API key is good after a later version of its Secret as long as both versions say so, for what both say,
+// and only if the later is an API key still, of the same App, and not another key.
 func TestRevoke(t *testing.T) {
 	other := keystore.Digest{Sum: sha256.Sum256([]byte("another"))}
 	at := func(hour int) time.Time { return time.Date(2026, 10, 1, hour, 0, 0, 0, time.UTC) }
@@ -120,8 +125,10 @@ func TestRevoke(t *testing.T) {
 			Labels:   map[string]string{LabelCredential: rapid.SampledFrom([]string{CredentialAPIKey, CredentialAPIKey, "signing"}).Draw(t, "label")},
 			Digest:   rapid.SampledFrom([]keystore.Digest{{}, plain, other}).Draw(t, "digest"),
 			Disabled: rapid.Bool().Draw(t, "disabled"), NotBefore: instants.Draw(t, "notBefore"), ExpiresAt: instants.Draw(t, "expiresAt"),
+			Scopes: rapid.SampledFrom([][]string{nil, {}, {"read"}, {"write"}, {"read", "write"}}).Draw(t, "scopes"),
 		}
 	})
+	grants := func(c *Credential, scope string) bool { return c.Scopes == nil || slices.Contains(c.Scopes, scope) }
 	good := func(c *Credential, now time.Time) bool {
 		k := keystore.Key{App: &keystore.App{}, Disabled: c.Disabled, NotBefore: c.NotBefore, ExpiresAt: c.ExpiresAt}
 		return k.Check(now) == nil
@@ -136,6 +143,11 @@ func TestRevoke(t *testing.T) {
 		for hour := 1; ok && hour <= 5; hour++ {
 			if got, want := good(&left, at(hour)), good(&first, at(hour)) && good(&later, at(hour)); got != want {
 				t.Errorf("good at %d: %v, want %v", hour, got, want)
+			}
+		}
+		for _, scope := range []string{"read", "write"} {
+			if got, want := grants(&left, scope), grants(&first, scope) && grants(&later, scope); ok && got != want {
+				t.Errorf("it grants %s: %v, want %v", scope, got, want)
 			}
 		}
 		if ok && (left.Digest != plain || left.App != first.App) {

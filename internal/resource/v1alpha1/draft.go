@@ -1,6 +1,9 @@
 package v1alpha1
 
-import "reflect"
+import (
+	"reflect"
+	"slices"
+)
 
 // Newest returns the document with its draft, if it has one, in the place of the object: what the newest version says,
 // to be asked for nothing but what it turns off.
@@ -16,24 +19,45 @@ func (d *Document) Newest() *Document {
 }
 
 // draft returns the App as what it says of its credentials. A field disabled that cannot be read counts as true: nobody
-// writes it to leave something on. It returns nil where nobody can tell which credentials there are, unless all of them
-// are disabled.
+// writes it to leave something on. A list of scopes that cannot be read whole is nil; that of an App is not nil otherwise.
+// It returns nil where nobody can tell which credentials there are, unless all of them are disabled.
 func (a *App) draft(errs Errors) Object {
-	const disabled, credentials = "disabled", path("spec.credentials")
+	const disabled, scopes, credentials = "disabled", "scopes", path("spec.credentials")
 	at := make(map[path]bool, len(errs))
 	for _, e := range errs {
 		at[path(e.Field)] = true
 	}
 	a.Spec.Disabled = a.Spec.Disabled || at[path("spec").dot(disabled)]
+	lost := misspelt(errs)
+	untold := unclear(path("spec").dot(scopes), errs) || a.Spec.Scopes == nil && lost
 	for i := range a.Spec.Credentials {
 		c := &a.Spec.Credentials[i]
 		c.Disabled = c.Disabled || at[credentials.index(i).dot(disabled)]
+		if unclear(credentials.index(i).dot(scopes), errs) || untold && slices.Equal(c.Scopes, a.Spec.Scopes) { // by default
+			c.Scopes = nil
+		}
 	}
-	unread := at[""] || at["spec"] || a.Spec.Credentials == nil && (at[credentials] || misspelt(errs))
+	switch {
+	case untold:
+		a.Spec.Scopes = nil
+	case a.Spec.Scopes == nil:
+		a.Spec.Scopes = []Scope{}
+	}
+	unread := at[""] || at["spec"] || a.Spec.Credentials == nil && (at[credentials] || lost)
 	if unread && !a.Spec.Disabled {
 		return nil
 	}
 	return a
+}
+
+// unclear reports whether one of the errors is about the field or something in it.
+func unclear(field path, errs Errors) bool {
+	for _, e := range errs {
+		if path(e.Field).within(field) {
+			return true
+		}
+	}
+	return false
 }
 
 // misspelt reports whether one of the errors is about a field of an App's spec that there is not: it could be any.
