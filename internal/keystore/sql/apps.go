@@ -31,8 +31,12 @@ func scanApp(row scanner) (App, error) {
 }
 
 func findApp(ctx context.Context, q querier, name AppName) (App, error) {
-	return one(ctx, q, scanApp,
+	a, err := one(ctx, q, scanApp,
 		`SELECT `+appColumns+` FROM apps a WHERE a.namespace = $1 AND a.name = $2`, name.Namespace, name.Name)
+	if err == nil && a.AppName != name {
+		return App{}, errAnswer
+	}
+	return a, err
 }
 
 func listApps(ctx context.Context, q querier, filter AppFilter, after AppName, limit int) ([]App, error) {

@@ -22,6 +22,9 @@ var (
 	// nobody knows whether it was carried out: ask again under the same request id.
 	ErrUnavailable = errors.New("the database of keys is unavailable")
 
+	// errAnswer says that something on the way to the database has mixed up answers. It is ErrUnavailable.
+	errAnswer = fmt.Errorf("%w: it answered another question than was asked", ErrUnavailable)
+
 	// ErrNotPrepared says that nobody has seen yet that the schema is one that this program knows. It is ErrUnavailable.
 	ErrNotPrepared = fmt.Errorf("%w: its schema has not been checked yet", ErrUnavailable)
 )

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/postern-auth/postern/internal/authz"
 	"github.com/postern-auth/postern/internal/keystore"
@@ -13,7 +14,8 @@ func (s *Store) ByDigest(ctx context.Context, d keystore.Digest) (*keystore.Key,
 	if s.peppers.lack(d.Pepper) {
 		return nil, keystore.ErrNotFound
 	}
-	keys, err := s.credentials(ctx, `k.digest = $1 AND k.pepper = $2`, d.Sum[:], d.Pepper)
+	right := func(k *keystore.Key) bool { return k.Digest.Equal(d) }
+	keys, err := s.credentials(ctx, right, `k.digest = $1 AND k.pepper = $2`, d.Sum[:], d.Pepper)
 	if err != nil {
 		return nil, err
 	}
@@ -25,7 +27,8 @@ func (s *Store) BySigningID(ctx context.Context, id string) ([]*keystore.Key, er
 	if storable(text{"", id}) != nil {
 		return nil, keystore.ErrNotFound
 	}
-	return s.credentials(ctx, `k.signing_id = $1`, id)
+	right := func(k *keystore.Key) bool { return k.Signing != nil && k.Signing.ID == id }
+	return s.credentials(ctx, right, `k.signing_id = $1`, id)
 }
 
 // ByApp implements [keystore.Store].
@@ -33,19 +36,30 @@ func (s *Store) ByApp(ctx context.Context, namespace, name string) ([]*keystore.
 	if storable(text{"", namespace}, text{"", name}) != nil {
 		return nil, keystore.ErrNotFound
 	}
-	return s.credentials(ctx, `k.namespace = $1 AND k.app = $2 AND k.signing_id IS NOT NULL`, namespace, name)
+	right := func(k *keystore.Key) bool {
+		return k.Signing != nil && k.App.Namespace == namespace && k.App.Name == name
+	}
+	return s.credentials(ctx, right, `k.namespace = $1 AND k.app = $2 AND k.signing_id IS NOT NULL`, namespace, name)
 }
 
-// credentials returns the keys for which the condition holds, each with its App; ErrNotFound if there are none.
-func (s *Store) credentials(ctx context.Context, condition string, args ...any) ([]*keystore.Key, error) {
+// credentials returns the keys for which the condition holds, each with its App; ErrNotFound if there are none. right says
+// the same as the condition of what has come back.
+func (s *Store) credentials(
+	ctx context.Context, right func(*keystore.Key) bool, condition string, args ...any,
+) ([]*keystore.Key, error) {
 	keys, err := read(ctx, s, func(ctx context.Context, q querier) ([]*keystore.Key, error) {
 		return all(ctx, q, s.scanCredential, `SELECT `+keyColumns+`, k.sealed, `+appColumns+`
 			FROM keys k JOIN apps a ON a.namespace = k.namespace AND a.name = k.app WHERE `+condition, args...)
 	})
-	if err == nil && len(keys) == 0 {
-		err = keystore.ErrNotFound
+	switch {
+	case err != nil:
+		return nil, err
+	case len(keys) == 0:
+		return nil, keystore.ErrNotFound
+	case slices.ContainsFunc(keys, func(k *keystore.Key) bool { return !right(k) }):
+		return nil, errAnswer
 	}
-	return keys, err
+	return keys, nil
 }
 
 func (s *Store) scanCredential(row scanner) (*keystore.Key, error) {

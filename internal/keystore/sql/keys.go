@@ -39,8 +39,12 @@ func scanKey(row scanner) (Key, error) {
 }
 
 func findKey(ctx context.Context, q querier, name KeyName) (Key, error) {
-	return one(ctx, q, scanKey, `SELECT `+keyColumns+`, `+lastUsed+` FROM keys k
+	k, err := one(ctx, q, scanKey, `SELECT `+keyColumns+`, `+lastUsed+` FROM keys k
 		WHERE k.namespace = $1 AND k.app = $2 AND k.name = $3`, name.Namespace, name.App, name.Name)
+	if err == nil && k.KeyName != name {
+		return Key{}, errAnswer
+	}
+	return k, err
 }
 
 func listKeys(ctx context.Context, q querier, filter KeyFilter, now time.Time, after KeyName, limit int) ([]Key, error) {
