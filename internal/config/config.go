@@ -147,7 +147,7 @@ type SQLite struct {
 // Postgres is a PostgreSQL server (14 or later).
 type Postgres struct {
 	// DSNFile holds the connection string, postgres://user:password@host:port/database?sslmode=verify-full say, or
-	// host=… user=… (libpq's manual, 34.1.1). It is read at the start.
+	// host=… user=… (libpq's manual, 34.1.1). Of several hosts the primary is taken. It is read at the start.
 	DSNFile string `yaml:"dsnFile"`
 	// MaxConnections is how many connections this replica may hold, 2 to 1000. Default 10.
 	MaxConnections int `yaml:"maxConnections"`

@@ -1,9 +1,13 @@
 package sqlstore
 
 import (
+	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/postern-auth/postern/internal/authz"
 	"github.com/postern-auth/postern/test/harness"
@@ -44,6 +48,27 @@ func TestErrorsDoNotShowThePassword(t *testing.T) {
 		if err == nil || strings.Contains(err.Error(), secret) {
 			t.Errorf("%v", err)
 		}
+	}
+}
+
+// TestAStandbyIsNotAsked makes a standby of a server, which would answer every question.
+func TestAStandbyIsNotAsked(t *testing.T) {
+	dir := t.TempDir()
+	server := must[*harness.Postgres](t)(startPostgres(dir))
+	t.Cleanup(func() { server.Kill() }) // the process that runs by then
+	o := Options{DSN: authz.Secret(server.DSN("postgres") + "&target_session_attrs=any")}
+	open(t, o)
+	server.Kill()
+	if err := os.WriteFile(filepath.Join(dir, "data", "standby.signal"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := harness.Await(t.Context(), "the standby", func() bool { return server.Restart(t.Context()) == nil }); err != nil {
+		t.Fatal(err)
+	}
+	s := must[*Store](t)(Open(o))
+	t.Cleanup(func() { _ = s.Close() })
+	if err := s.Prepare(t.Context()); !errors.Is(err, ErrUnavailable) || !errors.Is(err, pgconn.ErrStandbyConnection) {
+		t.Errorf("of a standby: %v", err)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
@@ -28,7 +29,7 @@ const channel = "postern_changes"
 var errDSN = errors.New("the DSN of the PostgreSQL database cannot be read; " +
 	"write postgres://user:password@host:5432/database?sslmode=verify-full, with special characters in percent-encoding")
 
-// openPostgres makes a pool. Its sessions end statements that take too long, and transactions whose client is gone and
+// openPostgres makes a pool. Of several hosts it takes the primary, whatever the DSN says of target_session_attrs. Its sessions end statements that take too long, and transactions whose client is gone and
 // that would otherwise keep everybody from writing.
 func openPostgres(opts Options) (*database, error) {
 	config, err := pgx.ParseConfig(opts.DSN.Reveal())
@@ -43,6 +44,7 @@ func openPostgres(opts Options) (*database, error) {
 	}
 	setDefault(config.RuntimeParams, "application_name", "postern")
 	config.RuntimeParams["default_transaction_isolation"] = "read committed"
+	config.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsPrimary // on a standby, what was revoked may be good yet
 	patient := config.Copy()
 	setDefault(config.RuntimeParams, "statement_timeout", milliseconds(opts.Timeout))
 	setDefault(config.RuntimeParams, "idle_in_transaction_session_timeout", milliseconds(opts.Timeout))
