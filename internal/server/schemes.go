@@ -66,7 +66,8 @@ func (m *schemes) build(
 	switch {
 	case spec.APIKey != nil:
 		s.store, s.Kind = store, policy.KindAPIKey
-		s.Authenticator, err = apikey.New(spec.APIKey, doc.Namespace, m.places(store, hasher)...)
+		apps := keystore.NewAppSelector(spec.APIKey.Apps.Namespaces, spec.APIKey.Apps.MatchLabels, doc.Namespace)
+		s.Authenticator, err = apikey.New(spec.APIKey, apps, m.places(store.For(apps), hasher)...)
 	case spec.Signature != nil:
 		s.store, s.Kind = store, policy.KindSignature
 		signed := *spec.Signature
@@ -91,7 +92,7 @@ func (m *schemes) build(
 }
 
 // places are where API keys are looked for: declared ones first, which needs neither a database nor its peppers.
-func (m *schemes) places(store *declared.Store, hasher *keystore.Hasher) []apikey.Place {
+func (m *schemes) places(store keystore.Store, hasher *keystore.Hasher) []apikey.Place {
 	places := []apikey.Place{{Store: store, Hasher: hasher}}
 	if m.parts.stored != nil {
 		places = append(places, apikey.Place{Store: m.parts.stored.keys, Hasher: m.parts.hasher})

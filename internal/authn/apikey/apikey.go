@@ -49,9 +49,9 @@ type authenticator struct {
 	places []Place
 }
 
-// New makes the Authenticator of an apiKey scheme whose defaults are set. namespace is the scheme's own. Of several places
-// one is asked only if those before it do not know the key.
-func New(spec *v1alpha1.APIKeyScheme, namespace string, places ...Place) (authz.Authenticator, error) {
+// New makes the Authenticator of an apiKey scheme whose defaults are set, for keys of the Apps. Of several places one is
+// asked only if those before it do not know the key, or know it as one of other Apps only.
+func New(spec *v1alpha1.APIKeyScheme, apps keystore.AppSelector, places ...Place) (authz.Authenticator, error) {
 	if len(spec.In) == 0 || len(spec.In) > authz.MaxLocations {
 		return nil, fmt.Errorf("spec.apiKey.in: names %d places; name 1 to %d", len(spec.In), authz.MaxLocations)
 	}
@@ -62,7 +62,7 @@ func New(spec *v1alpha1.APIKeyScheme, namespace string, places ...Place) (authz.
 	return &authenticator{
 		in:     authz.NewLocations(in, spec.Forward),
 		minted: spec.Checksum != v1alpha1.ChecksumIgnored,
-		apps:   keystore.NewAppSelector(spec.Apps.Namespaces, spec.Apps.MatchLabels, namespace),
+		apps:   apps,
 		places: places,
 	}, nil
 }
@@ -85,6 +85,7 @@ func (a *authenticator) Verify(ctx context.Context, r *authz.Request, c authz.Cr
 	}
 	ctx, cancel := r.Within(ctx)
 	defer cancel()
+	var refusal error = errUnknown
 	var unavailable error
 	for i := range a.places {
 		p, err := a.find(ctx, &a.places[i], r, c.Value)
@@ -92,6 +93,8 @@ func (a *authenticator) Verify(ctx context.Context, r *authz.Request, c authz.Cr
 		case err == nil:
 			return p, nil
 		case errors.Is(err, errUnknown):
+		case errors.Is(err, errNotAccepted):
+			refusal = err // the next place may know it as one of ours
 		case authz.ReasonOf(err).Class() == authz.ClassUnavailable:
 			unavailable = err // the next place may know the key
 		default:
@@ -101,7 +104,7 @@ func (a *authenticator) Verify(ctx context.Context, r *authz.Request, c authz.Cr
 	if unavailable != nil {
 		return nil, unavailable
 	}
-	return nil, errUnknown
+	return nil, refusal
 }
 
 // find looks a key up in one place.

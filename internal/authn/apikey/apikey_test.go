@@ -116,11 +116,18 @@ func open(t testing.TB, spec v1alpha1.APIKeyScheme) (authz.Authenticator, *count
 	scheme.Namespace = "shop"
 	scheme.SetDefaults()
 	s := &counting{Store: d}
-	a, err := New(scheme.Spec.APIKey, "shop", Place{s, hasher})
+	a, err := New(scheme.Spec.APIKey, selector(scheme.Spec.APIKey), Place{s, hasher})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return a, s
+}
+
+// ofShop selects the Apps that a scheme in the namespace shop does by default.
+var ofShop = keystore.NewAppSelector(nil, nil, "shop")
+
+func selector(spec *v1alpha1.APIKeyScheme) keystore.AppSelector {
+	return keystore.NewAppSelector(spec.Apps.Namespaces, spec.Apps.MatchLabels, "shop")
 }
 
 func request(key string) *authz.Request {
@@ -261,7 +268,7 @@ func TestAKeyOfAnotherDigestDoesNotCount(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := New(&v1alpha1.APIKeyScheme{In: []v1alpha1.Location{{Header: "X-API-Key"}}}, "shop",
+	a, err := New(&v1alpha1.APIKeyScheme{In: []v1alpha1.Location{{Header: "X-API-Key"}}}, ofShop,
 		Place{wrong{key: keystore.NewKey(app, "one", nil, keystore.Key{Digest: d})}, keystore.NewHasher()})
 	if err != nil {
 		t.Fatal(err)
@@ -275,7 +282,7 @@ func TestAKeyOfAnotherDigestDoesNotCount(t *testing.T) {
 }
 
 func TestTheDeadlineBoundsTheStore(t *testing.T) {
-	a, err := New(&v1alpha1.APIKeyScheme{In: []v1alpha1.Location{{Header: "X-API-Key"}}}, "shop", Place{hung{}, hasher})
+	a, err := New(&v1alpha1.APIKeyScheme{In: []v1alpha1.Location{{Header: "X-API-Key"}}}, ofShop, Place{hung{}, hasher})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -283,70 +290,6 @@ func TestTheDeadlineBoundsTheStore(t *testing.T) {
 	r.Deadline = time.Now().Add(10 * time.Millisecond)
 	if p, err := authenticate(a, r); p != nil || authz.ReasonOf(err) != authz.ReasonStoreUnavailable || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%+v, %v", p, err)
-	}
-}
-
-// TestPlaces has keys in two places: one in memory and one that can fail.
-func TestPlaces(t *testing.T) {
-	down := errors.New("connection refused")
-	stored := []declared.App{{
-		App: keystore.App{Namespace: "shop", Name: "stored", Labels: map[string]string{"tier": "partner"}},
-		Credentials: []declared.Credential{
-			credential("one", "p1", "stored key", declared.Credential{}),
-			credential("expired", "p1", "stored and expired", declared.Credential{ExpiresAt: now}),
-			credential("off", "", off, declared.Credential{}), // declared too, and disabled there
-		},
-	}}
-	for _, tc := range []struct {
-		name    string
-		key     string
-		fail    map[string]error // of the second place
-		want    authz.Reason
-		lookups int // in the second place
-	}{
-		{"in the first", good, nil, authz.ReasonUndecided, 0},
-		{"in the first, by its last digest", peppered, nil, authz.ReasonUndecided, 0},
-		{"in the first, the second down", peppered, map[string]error{"": down, "p1": down}, authz.ReasonUndecided, 0},
-		{"refused by the first, good in the second", off, nil, authz.ReasonKeyDisabled, 0},
-		{"refused by the first, the second down", expired, map[string]error{"": down, "p1": down}, authz.ReasonKeyExpired, 0},
-		{"in the second", "stored key", nil, authz.ReasonUndecided, 2},
-		{"refused by the second", "stored and expired", nil, authz.ReasonKeyExpired, 2},
-		{"in the second, that is down", "stored key", map[string]error{"": down, "p1": down}, authz.ReasonStoreUnavailable, 2},
-		{"in neither", "no key", nil, authz.ReasonUnknownKey, 2},
-		{"in neither, as far as can be told", "no key", map[string]error{"p1": down}, authz.ReasonStoreUnavailable, 2},
-	} {
-		first, second := &counting{Store: index(t, apps())}, &counting{Store: index(t, stored), fail: tc.fail}
-		scheme := v1alpha1.AuthScheme{Spec: v1alpha1.AuthSchemeSpec{APIKey: &v1alpha1.APIKeyScheme{Checksum: v1alpha1.ChecksumIgnored}}}
-		scheme.Namespace = "shop"
-		scheme.SetDefaults()
-		a, err := New(scheme.Spec.APIKey, "shop", Place{first, hasher}, Place{second, hasher})
-		if err != nil {
-			t.Fatal(err)
-		}
-		p, err := authenticate(a, request(tc.key))
-		good := tc.want == authz.ReasonUndecided
-		if (err == nil) != good || (p != nil) != good || !good && authz.ReasonOf(err) != tc.want || len(second.lookups) != tc.lookups {
-			t.Errorf("%s: %+v, %v after %d look-ups; want %v after %d", tc.name, p, err, len(second.lookups), tc.want, tc.lookups)
-		}
-	}
-}
-
-// TestAnUnavailablePlaceDoesNotHideAnother asks a place that is down before one that knows the key.
-func TestAnUnavailablePlaceDoesNotHideAnother(t *testing.T) {
-	d := index(t, apps())
-	down := &counting{Store: d, fail: map[string]error{"": errors.New("down")}}
-	scheme := v1alpha1.AuthScheme{Spec: v1alpha1.AuthSchemeSpec{APIKey: &v1alpha1.APIKeyScheme{}}}
-	scheme.Namespace = "shop"
-	scheme.SetDefaults()
-	a, err := New(scheme.Spec.APIKey, "shop", Place{down, hasher}, Place{d, hasher})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := authenticate(a, request(good)); err != nil {
-		t.Error(err)
-	}
-	if _, err := authenticate(a, request(unknown)); authz.ReasonOf(err) != authz.ReasonStoreUnavailable {
-		t.Error(err)
 	}
 }
 
@@ -388,7 +331,7 @@ func TestNewRefuses(t *testing.T) {
 		0:                      "spec.apiKey.in: names 0 places; name 1 to 16",
 		authz.MaxLocations + 1: "spec.apiKey.in: names 17 places; name 1 to 16",
 	} {
-		if _, err := New(&v1alpha1.APIKeyScheme{In: make([]v1alpha1.Location, n)}, "shop"); err == nil || err.Error() != want {
+		if _, err := New(&v1alpha1.APIKeyScheme{In: make([]v1alpha1.Location, n)}, ofShop); err == nil || err.Error() != want {
 			t.Error(err)
 		}
 	}

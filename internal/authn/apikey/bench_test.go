@@ -83,7 +83,7 @@ func many(t testing.TB, n int, wrap func(keystore.Store) keystore.Store) (authz.
 	if wrap != nil {
 		s = wrap(s)
 	}
-	a, err := New(&v1alpha1.APIKeyScheme{In: []v1alpha1.Location{{Header: "X-API-Key"}}}, "shop", Place{s, keystore.NewHasher().Only(d.Peppers()...)})
+	a, err := New(&v1alpha1.APIKeyScheme{In: []v1alpha1.Location{{Header: "X-API-Key"}}}, ofShop, Place{s, keystore.NewHasher().Only(d.Peppers()...)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ type builder struct {
 	seen    map[pair]struct{}      // Apps by namespace and name
 	signers map[pair]*keystore.Key // signing keys by namespace and signing id
 	peppers map[string]struct{}
+	shared  bool
 	errs    []*v1alpha1.Error
 }
 
@@ -66,10 +67,17 @@ func (b *builder) addSigning(a *Keys, i int) {
 
 func (b *builder) addDigest(a *Keys, i int) {
 	k := &a.keys[i]
-	if first := b.digests.find(k.Digest); first != nil {
+	here := func(k *keystore.Key) bool { return k.App.Namespace == a.app.Namespace }
+	switch first := b.digests.find(k.Digest, here); {
+	case first == nil:
+	case here(first):
 		b.errs = append(b.errs, a.errorf(i, "apiKey.digest", "make a new key for one of them",
 			"the digest is that of credential %s; the first counts", first.ID))
 		return
+	default:
+		b.shared = true
+		b.errs = append(b.errs, a.errorf(i, "apiKey.digest", "make a new key for one of them",
+			"the digest is that of credential %s of another namespace, which counts for schemes that select both", first.ID))
 	}
 	b.digests.add(k)
 	b.peppers[k.Digest.Pepper] = struct{}{}
@@ -80,6 +88,7 @@ func (b *builder) store() *Store {
 		digests: b.digests,
 		signing: make(map[string][]*keystore.Key, len(b.signing)),
 		byApp:   make(map[pair][]*keystore.Key),
+		shared:  b.shared,
 	}
 	for _, k := range b.signing {
 		app := pair{k.App.Namespace, k.App.Name}

@@ -46,10 +46,12 @@ type Store struct {
 	signing map[string][]*keystore.Key // by signing id
 	byApp   map[pair][]*keystore.Key   // signing keys
 	peppers []string
+	shared  bool // namespaces share a digest
 }
 
 // New indexes the keys of Apps. What clashes with something before it is left out and reported: the same App twice, the
-// same digest anywhere, the same signing id in a namespace.
+// same digest or signing id in a namespace. A digest that another namespace has too is reported and stays: whoever may
+// write Apps in one namespace must not put those of another out of action.
 func New(apps []*Keys) (*Store, []*v1alpha1.Error) {
 	b := newBuilder(apps)
 	for _, a := range apps {
@@ -60,10 +62,35 @@ func New(apps []*Keys) (*Store, []*v1alpha1.Error) {
 
 // ByDigest implements [keystore.Store].
 func (s *Store) ByDigest(_ context.Context, d keystore.Digest) (*keystore.Key, error) {
-	if k := s.digests.find(d); k != nil {
+	return s.find(d, anyKey)
+}
+
+func (s *Store) find(d keystore.Digest, wanted func(*keystore.Key) bool) (*keystore.Key, error) {
+	if k := s.digests.find(d, wanted); k != nil {
 		return k, nil
 	}
 	return nil, keystore.ErrNotFound
+}
+
+// For returns the Store as a scheme is to see it that selects these Apps: of several keys with one digest it finds one
+// that the scheme accepts, if there is one.
+func (s *Store) For(apps keystore.AppSelector) keystore.Store {
+	if !s.shared {
+		return s
+	}
+	return &selected{Store: s, apps: apps}
+}
+
+// selected is a Store for one scheme.
+type selected struct {
+	*Store
+
+	apps keystore.AppSelector
+}
+
+// ByDigest implements [keystore.Store].
+func (s *selected) ByDigest(_ context.Context, d keystore.Digest) (*keystore.Key, error) {
+	return s.find(d, func(k *keystore.Key) bool { return s.apps.Accepts(k.App) })
 }
 
 // BySigningID implements [keystore.Store].

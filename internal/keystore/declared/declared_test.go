@@ -102,6 +102,45 @@ func TestClashes(t *testing.T) {
 	}
 }
 
+// TestADigestInTwoNamespaces: whoever copies a digest takes nothing from schemes that do not select him.
+func TestADigestInTwoNamespaces(t *testing.T) {
+	s, errs := store([]App{
+		app("aaa", "copy", apiKey("one", "k1")),
+		app("shop", "acme", apiKey("one", "k1"), apiKey("two", "k1"), apiKey("three", "k2")),
+	})
+	var got []string
+	for _, err := range errs {
+		got = append(got, err.Error())
+	}
+	if diff := cmp.Diff([]string{
+		`acme.yaml:1: App shop/acme: spec.credentials[0].apiKey.digest: the digest is that of credential aaa/copy/one of another namespace, which counts for schemes that select both; make a new key for one of them`,
+		`acme.yaml:1: App shop/acme: spec.credentials[1].apiKey.digest: the digest is that of credential shop/acme/one; the first counts; make a new key for one of them`,
+	}, got); diff != "" {
+		t.Error(diff)
+	}
+	for want, namespaces := range map[string][]string{"aaa/copy/one": {"aaa"}, "shop/acme/one": {"shop"}} {
+		for _, more := range []string{"", "other"} {
+			view := s.For(keystore.NewAppSelector(append(namespaces, more), nil, ""))
+			if k, err := view.ByDigest(context.Background(), keystoretest.Digest("k1")); err != nil || k.ID != want {
+				t.Errorf("of %v: %v, %v", namespaces, k, err)
+			}
+			if k, err := view.ByDigest(context.Background(), keystoretest.Digest("k2")); err != nil || k.ID != "shop/acme/three" {
+				t.Errorf("of %v: %v, %v", namespaces, k, err)
+			}
+		}
+	}
+	for name, view := range map[string]keystore.Store{
+		"itself": s, "of both": s.For(keystore.NewAppSelector([]string{"shop", "aaa"}, nil, "")), "of neither": s.For(keystore.AppSelector{}),
+	} {
+		if k, err := view.ByDigest(context.Background(), keystoretest.Digest("k1")); err != nil || k.ID != "aaa/copy/one" {
+			t.Errorf("%s: %v, %v", name, k, err)
+		}
+		if _, err := view.ByDigest(context.Background(), keystoretest.Digest("k3")); !errors.Is(err, keystore.ErrNotFound) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestPeppers(t *testing.T) {
 	peppered := apiKey("b", "k2")
 	peppered.Digest.Pepper = "p1"

@@ -20,7 +20,7 @@ func newIndex(capacity int) *index {
 	return &index{slots: make([]*keystore.Key, size), mask: uint64(size) - 1}
 }
 
-// add enters a key whose digest is not there yet, within the capacity.
+// add enters a key, within the capacity.
 func (x *index) add(k *keystore.Key) {
 	at := x.slot(k.Digest)
 	for x.slots[at] != nil {
@@ -29,13 +29,22 @@ func (x *index) add(k *keystore.Key) {
 	x.slots[at] = k
 }
 
-// find returns the key with the digest, nil if there is none.
-func (x *index) find(d keystore.Digest) *keystore.Key {
+// find returns the key with the digest, nil if there is none: of several the first that is wanted, else the first.
+func (x *index) find(d keystore.Digest, wanted func(*keystore.Key) bool) *keystore.Key {
+	var first *keystore.Key
 	for at := x.slot(d); ; at = (at + 1) & x.mask {
-		if k := x.slots[at]; k == nil || k.Digest.Equal(d) {
+		switch k := x.slots[at]; {
+		case k == nil:
+			return first
+		case !k.Digest.Equal(d):
+		case wanted(k):
 			return k
+		case first == nil:
+			first = k
 		}
 	}
 }
+
+func anyKey(*keystore.Key) bool { return true }
 
 func (x *index) slot(d keystore.Digest) uint64 { return binary.LittleEndian.Uint64(d.Sum[:]) & x.mask }
