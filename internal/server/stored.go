@@ -118,8 +118,7 @@ func (s *stored) flush(ctx context.Context, counts []usage.Count) error {
 			Day:     c.Day.Format(time.DateOnly), Requests: int64(c.Requests), LastUsed: c.LastUsed, //nolint:gosec // nobody makes 2^63 requests a day
 		}
 	}
-	_, err := s.db.FlushUsage(ctx, rows) // no more than it writes together
-	return err
+	return s.db.FlushUsage(ctx, rows)
 }
 
 const (

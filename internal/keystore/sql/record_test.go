@@ -123,8 +123,8 @@ func TestUsageAddsUp(t *testing.T) {
 		}
 		flush := func(counts ...UsageCount) {
 			t.Helper()
-			if n, err := s.FlushUsage(t.Context(), counts); err != nil || n != len(counts) {
-				t.Fatal(n, err)
+			if err := s.FlushUsage(t.Context(), counts); err != nil {
+				t.Fatal(err)
 			}
 		}
 		flush()
@@ -186,7 +186,7 @@ func TestManyFlushesAtOnce(t *testing.T) {
 		if o.File != "" {
 			stores[1] = stores[0] // writers of one process take turns; SQLite lets those of several starve
 		}
-		const keys, rounds = 1501, 3 // more than one transaction takes
+		const keys, rounds = 1501, 3
 		errs := make(chan error)
 		for i, s := range stores {
 			var counts []UsageCount
@@ -195,8 +195,8 @@ func TestManyFlushesAtOnce(t *testing.T) {
 			}
 			go func() {
 				for range rounds {
-					if n, err := s.FlushUsage(t.Context(), counts); err != nil || n != keys {
-						errs <- fmt.Errorf("%d were flushed: %w", n, err)
+					if err := s.FlushUsage(t.Context(), counts); err != nil {
+						errs <- err
 						return
 					}
 				}

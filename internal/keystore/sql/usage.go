@@ -20,24 +20,12 @@ type UsagePlace struct {
 	KeyName
 }
 
-// FlushUsage adds counts, each of another key and day, to those in the database. It returns how many of them, from the
-// first, are there: after an error, the others are to be flushed again.
-func (s *Store) FlushUsage(ctx context.Context, counts []UsageCount) (int, error) {
+// FlushUsage adds counts, each of another key and day, to those in the database: all or, after an error, none that is
+// known of.
+func (s *Store) FlushUsage(ctx context.Context, counts []UsageCount) error {
 	if !s.prepared.Load() {
-		return 0, ErrNotPrepared
+		return ErrNotPrepared
 	}
-	const together = 500
-	written := 0
-	for some := range slices.Chunk(counts, together) {
-		if err := s.flushSome(ctx, some); err != nil {
-			return written, err
-		}
-		written += len(some)
-	}
-	return written, nil
-}
-
-func (s *Store) flushSome(ctx context.Context, counts []UsageCount) error {
 	ctx, cancel := context.WithTimeout(ctx, s.opts.Timeout)
 	defer cancel()
 	tx, err := s.db.write.BeginTx(ctx, nil)
