@@ -23,7 +23,7 @@ func newUsage() *cobra.Command {
 		Use:   "usage [APP[/KEY]]",
 		Short: "Show how much keys are used",
 		Long: `Shows by day (UTC) how many requests were allowed with each key, those of declared Apps too. Replicas write their counts
-every few seconds, so the latest are missing.`,
+every few seconds, so the latest are missing; they are kept for 400 days, or for the server's usage.retention.`,
 		Example: `  postern usage acme/ci -n shop
   postern usage -n shop --by-app --days 7 -o json`,
 		Args: cobra.MaximumNArgs(1),

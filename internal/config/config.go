@@ -171,6 +171,9 @@ type Usage struct {
 	// FlushInterval is how often counts are written to keystore.database; what was counted since is lost if the program is
 	// killed. 1s to 10m, default 10s.
 	FlushInterval time.Duration `yaml:"flushInterval"`
+	// Retention is how long the counts of a day are kept; a key that was not used since shows no last use. 24h to 87600h,
+	// default 9600h, which is 400 days.
+	Retention time.Duration `yaml:"retention"`
 }
 
 // Redis is a Redis (6.2 or later) or Valkey server, the same for all replicas, with maxmemory-policy noeviction. While
@@ -268,7 +271,7 @@ func Default() *Config {
 		Resources: Resources{Dir: defaultDir, SharedNamespace: "postern-system"},
 		Redis:     Redis{Timeout: 100 * time.Millisecond},
 		Admin:     Admin{Address: "127.0.0.1:9002"},
-		Usage:     Usage{FlushInterval: 10 * time.Second},
+		Usage:     Usage{FlushInterval: 10 * time.Second, Retention: 400 * 24 * time.Hour},
 		Cache:     Cache{Tokens: 32 * MiB, Replay: 32 * MiB, Keys: 32 * MiB, UnknownKeys: 4 * MiB},
 		Limits:    Limits{Deadline: 150 * time.Millisecond, Token: 8 * KiB, Body: MiB},
 		Telemetry: Telemetry{

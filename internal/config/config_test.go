@@ -51,7 +51,7 @@ admin:
   address: ":9002"
   tls: {certFile: tls.crt, keyFile: tls.key, clientCAFile: ca.crt}
   callersFile: callers.yaml
-usage: {flushInterval: 1m}
+usage: {flushInterval: 1m, retention: 720h}
 redis:
   address: redis.internal:6379
   username: postern
@@ -96,7 +96,7 @@ telemetry:
 			},
 			CallersFile: filepath.Join(dir, "callers.yaml"),
 		},
-		Usage: Usage{FlushInterval: time.Minute},
+		Usage: Usage{FlushInterval: time.Minute, Retention: 720 * time.Hour},
 		Redis: Redis{
 			Address: "redis.internal:6379", Username: "postern", PasswordFile: filepath.Join(dir, "redis.password"),
 			TLS: RedisTLS{

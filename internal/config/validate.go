@@ -30,6 +30,7 @@ func (c *Config) validate(v *validator) error {
 	v.cache(c.Cache)
 	v.limits(c.Limits)
 	v.duration("usage.flushInterval", c.Usage.FlushInterval, time.Second, 10*time.Minute)
+	v.duration("usage.retention", c.Usage.Retention, 24*time.Hour, 10*365*24*time.Hour)
 	v.telemetry(c.Telemetry)
 	return v.errs.orNil()
 }

@@ -97,6 +97,7 @@ func TestValidateErrors(t *testing.T) {
 			`postern.yaml:2: admin.address: "127.0.0.1:9001" is the address of extauthz already; give it another port`},
 		{"admin without certificate", "admin: {tls: {keyFile: tls.key}}",
 			"postern.yaml:1: admin.tls.certFile: the certificate is missing; name the certificate that keyFile belongs to"},
+		{"usage of an hour", "usage: {retention: 1h}", "postern.yaml:1: usage.retention: 1h0m0s is out of bounds; use 24h0m0s to 87600h0m0s"},
 		{"usage in a hurry", "usage: {flushInterval: 10ms}", "postern.yaml:1: usage.flushInterval: 10ms is out of bounds; use 1s to 10m0s"},
 		{"small key cache", "cache: {keys: 0}", "postern.yaml:1: cache.keys: 0B is out of bounds; use 1MiB to 64GiB"},
 		{"small cache of unknown keys", "cache: {unknownKeys: 1KiB}", "postern.yaml:1: cache.unknownKeys: 1KiB is out of bounds; use 1MiB to 64GiB"},

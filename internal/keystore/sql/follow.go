@@ -46,7 +46,8 @@ type follower struct {
 // and so whenever changes may have been missed: they were pruned, or it is another database. It is called by several
 // goroutines, and must neither wait nor update the Store.
 //
-// Follow prepares the Store if that has not been done, and goes on trying while the database is down.
+// Follow prepares the Store if that has not been done, and goes on trying while the database is down. Beside, it removes
+// old changes, requests and counts.
 func (s *Store) Follow(ctx context.Context, apply func(Changes)) error {
 	f := &follower{apply: apply}
 	s.followers.add(f)
@@ -54,10 +55,11 @@ func (s *Store) Follow(ctx context.Context, apply func(Changes)) error {
 	defer s.peppers.forget()
 
 	wake := make(chan struct{}, 1)
-	var listening sync.WaitGroup
-	defer listening.Wait()
+	var beside sync.WaitGroup
+	defer beside.Wait()
+	beside.Go(func() { s.pruneNowAndThen(ctx) })
 	if s.db.listen != nil {
-		listening.Go(func() {
+		beside.Go(func() {
 			s.db.listen(ctx, func() {
 				select {
 				case wake <- struct{}{}:
@@ -66,15 +68,8 @@ func (s *Store) Follow(ctx context.Context, apply func(Changes)) error {
 			}, s.stats.listening.Store)
 		})
 	}
-	pruned := time.Time{}
 	for {
 		s.step(ctx, f)
-		if now := s.opts.Now(); now.Sub(pruned) >= pruneEvery && s.prepared.Load() {
-			pruned = now
-			if err := s.prune(ctx); err != nil && ctx.Err() == nil {
-				s.opts.Log.Warn("old changes of keys could not be removed", "error", err)
-			}
-		}
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
@@ -144,24 +139,6 @@ func (s *Store) poll(ctx context.Context, f *follower) error {
 	}
 	f.at, f.begun = last, true
 	return nil
-}
-
-// How long changes and requests are kept, and how often old ones are removed.
-const (
-	changesKept = time.Hour
-	pruneEvery  = time.Minute
-)
-
-// prune removes changes that every follower has been told of long ago, and requests that may be repeated.
-func (s *Store) prune(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, s.opts.Timeout)
-	defer cancel()
-	now := s.opts.Now()
-	if _, err := exec(ctx, s.db.write, `DELETE FROM changes WHERE changed_at < $1`, instant(now.Add(-changesKept))); err != nil {
-		return err
-	}
-	_, err := exec(ctx, s.db.write, `DELETE FROM requests WHERE made_at < $1`, instant(now.Add(-requestsKept)))
-	return err
 }
 
 // Stats is what a Store tells about itself.

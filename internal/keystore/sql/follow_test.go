@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"sync"
@@ -204,6 +205,24 @@ func TestFollowWaitsForTheDatabase(t *testing.T) {
 	if st := s.Stats(); st.Polled.IsZero() || st.Resyncs != 1 {
 		t.Errorf("%+v", st)
 	}
+}
+
+// TestPruningKeepsNobodyWaiting locks a table of which old rows are to be removed.
+func TestPruningKeepsNobodyWaiting(t *testing.T) {
+	o := Options{DSN: newDatabase(t), PollInterval: 5 * time.Millisecond, Timeout: time.Hour}
+	writer, reader := open(t, o), open(t, o)
+	lock := must[*sql.Tx](t)(writer.db.write.BeginTx(t.Context(), nil))
+	t.Cleanup(func() { _ = lock.Rollback() })
+	must[int64](t)(exec(t.Context(), lock, `LOCK TABLE requests IN EXCLUSIVE MODE`))
+	j := follow(t, reader)
+	if err := harness.Await(t.Context(), "pruning waits", func() bool {
+		return must[bool](t)(one(t.Context(), writer.db.read, func(row scanner) (waits bool, err error) { return waits, row.Scan(&waits) },
+			`SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`))
+	}); err != nil {
+		t.Fatal(err)
+	}
+	withApp(t, writer, acme, apiKey(acme, "a"))
+	j.hears(t, Change{App: acme, Digest: apiKey(acme, "a").Digest})
 }
 
 func TestListenerReconnects(t *testing.T) {

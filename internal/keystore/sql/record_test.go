@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -176,6 +177,43 @@ func TestUsageAddsUp(t *testing.T) {
 		})
 		if k := must[Key](t)(s.Key(t.Context(), a22.KeyName)); !k.LastUsed.IsZero() {
 			t.Errorf("the new key was last used %v", k.LastUsed)
+		}
+	})
+}
+
+func TestOldUsageIsPruned(t *testing.T) {
+	both(t, func(t *testing.T, o Options) {
+		c := newClock()
+		o.Now, o.UsageKept, o.Timeout = c.Now, 48*time.Hour, time.Minute
+		s := open(t, o)
+		const keys = 1500 // more than is removed at once
+		var counts []UsageCount
+		for _, day := range []string{"2026-11-18", "2026-11-19", "2026-11-20", "2026-11-22"} {
+			for k := range keys {
+				counts = append(counts, UsageCount{KeyName{"shop", "acme", fmt.Sprint(k)}, day, 1, noon})
+			}
+		}
+		if err := s.FlushUsage(t.Context(), counts); err != nil {
+			t.Fatal(err)
+		}
+		left := func() (days string) {
+			for _, u := range must[[]UsageCount](t)(s.Usage(t.Context(), UsageFilter{ByApp: true}, UsagePlace{}, 10)) {
+				days += fmt.Sprintf("%s %d ", u.Day, u.Requests)
+			}
+			return days
+		}
+		for _, want := range []string{"2026-11-22 1500 2026-11-20 1500 ", "2026-11-22 1500 "} {
+			var both sync.WaitGroup // as replicas do
+			for range 2 {
+				both.Go(func() {
+					if err := s.prune(t.Context()); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			both.Wait()
+			diff(t, "left", want, left())
+			c.move(24 * time.Hour)
 		}
 	})
 }

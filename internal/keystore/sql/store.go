@@ -5,7 +5,7 @@
 //	Prepare    checks the schema, or migrates it
 //	ByDigest   and the rest of keystore.Store: one indexed read of a key with its App
 //	Update     one transaction of the admin API: what it writes, who did it, and under which request id
-//	Follow     tells what remembers keys what has changed, here and on other replicas
+//	Follow     tells what remembers keys what has changed, here and on other replicas, and removes what is old
 //
 // A change gets its number and its row in the table changes in the transaction that makes it. Who follows polls that
 // table, which is the truth; PostgreSQL's NOTIFY only makes the next poll come sooner. Programs one version apart work on
@@ -33,6 +33,7 @@ type Options struct {
 	ConnectTimeout time.Duration // to PostgreSQL, unless the DSN says connect_timeout; 3 s
 	Timeout        time.Duration // of a transaction and each of its statements; 5 s
 	PollInterval   time.Duration // of the sequence of changes; 5 s
+	UsageKept      time.Duration // how long the counts of a day are kept; 400 days
 	Migrate        bool          // Prepare migrates a schema that is too old
 
 	Sealer Sealer // of HMAC secrets; nil: there can be none
@@ -52,6 +53,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.PollInterval == 0 {
 		o.PollInterval = 5 * time.Second
+	}
+	if o.UsageKept == 0 {
+		o.UsageKept = 400 * 24 * time.Hour
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
