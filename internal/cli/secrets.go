@@ -20,7 +20,7 @@ func newSecrets() *cobra.Command {
 the server, keystore.secretsFile. To replace the key:
 
   1. postern secrets rotate FILE    adds a key that seals from now on; the old ones still unseal
-  2. give the file to all replicas and restart them
+  2. give the file to all replicas; until one has it, it answers 503 where others have used the new key
   3. postern secrets rewrap         seals everything with the new key
   4. remove the old key from the file`,
 		Args: onlyCommands,

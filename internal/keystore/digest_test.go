@@ -113,6 +113,27 @@ func TestHasherOnly(t *testing.T) {
 	}
 }
 
+func TestHasherUsesOtherPeppers(t *testing.T) {
+	const key = authz.Secret("k")
+	first, second := Pepper{ID: "a", Secret: "0123456789abcdef"}, Pepper{ID: "a", Secret: "0123456789abcdeg"}
+	other := Pepper{ID: "b", Secret: "0123456789abcdef"}
+	h := NewHasher(first)
+	all, some := h.Only("", "a", "b"), h.Only("b")
+	h.Use(second, other)
+	want := NewHasher(second, other)
+	for name, pair := range map[string][2]*Hasher{"it": {h, want}, "all": {all, want}, "some": {some, want.Only("b")}} {
+		if diff := cmp.Diff(pair[1].AppendDigests(nil, key), pair[0].AppendDigests(nil, key)); diff != "" || !pair[0].Has("b") {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+	if h.Keep(key) != want.Keep(key) || some.Keep(key) != want.Only("b").Keep(key) {
+		t.Error("keys are kept under another pepper than the first")
+	}
+	if h.Use(); h.Has("a") || some.Has("b") || !h.Has("") {
+		t.Error("it has peppers that were taken away")
+	}
+}
+
 func TestParsePeppers(t *testing.T) {
 	const good = "MDEyMzQ1Njc4OWFiY2RlZg=="
 	got, err := ParsePeppers([]byte("# comment\n\n p1:" + good + " \r\np2:" + good + "\n"))

@@ -9,6 +9,7 @@ import (
 	"hash"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/postern-auth/postern/internal/authz"
 )
@@ -60,55 +61,66 @@ func ParsePeppers(file []byte) ([]Pepper, error) {
 // Hasher makes the digests of presented keys: a plain SHA-256, and one HMAC for each pepper. It is safe for concurrent
 // use. The zero Hasher makes none, so that nothing is found.
 type Hasher struct {
-	plain   bool
-	peppers []*mac
+	macs *atomic.Pointer[[]*mac] // shared by those that Only makes of one
+	only []string                // pepper ids, "" standing for plain; nil: all
 }
 
 // NewHasher makes a Hasher for plain digests and those with the peppers.
 func NewHasher(peppers ...Pepper) *Hasher {
-	h := &Hasher{plain: true}
-	for _, p := range peppers {
-		h.peppers = append(h.peppers, newMAC(p))
-	}
+	h := &Hasher{macs: new(atomic.Pointer[[]*mac])}
+	h.Use(peppers...)
 	return h
 }
 
-// Only returns a Hasher that makes no digests but those with the pepper ids, of which "" stands for plain: a store that
-// knows which it holds spares every check the others. Ids without a pepper are left out.
-func (h *Hasher) Only(ids ...string) *Hasher {
-	only := &Hasher{}
-	for _, id := range ids {
-		only.plain = only.plain || id == "" && h.plain
+// Use puts other peppers in the place of those before, also in every Hasher that Only has made of this one.
+func (h *Hasher) Use(peppers ...Pepper) {
+	macs := make([]*mac, len(peppers))
+	for i, p := range peppers {
+		macs[i] = newMAC(p)
 	}
-	for _, m := range h.peppers {
-		if slices.Contains(ids, m.id) {
-			only.peppers = append(only.peppers, m)
+	h.macs.Store(&macs)
+}
+
+// Only returns a Hasher that makes no digests but those with the pepper ids, of which "" stands for plain: a store that
+// knows which it holds spares every check the others.
+func (h *Hasher) Only(ids ...string) *Hasher {
+	only := &Hasher{macs: h.macs, only: []string{}}
+	for _, id := range ids {
+		if h.may(id) {
+			only.only = append(only.only, id)
 		}
 	}
 	return only
 }
 
+// may reports whether the Hasher makes digests with the pepper, if there is one.
+func (h *Hasher) may(id string) bool {
+	return h.macs != nil && (h.only == nil || slices.Contains(h.only, id))
+}
+
+// peppered returns what makes the digests with a pepper, in the order of the peppers.
+func (h *Hasher) peppered() []*mac {
+	if h.macs == nil {
+		return nil
+	}
+	return *h.macs.Load()
+}
+
 // Has reports whether the Hasher makes digests with the pepper; "" stands for plain ones.
 func (h *Hasher) Has(pepperID string) bool {
-	if pepperID == "" {
-		return h.plain
-	}
-	for _, m := range h.peppers {
-		if m.id == pepperID {
-			return true
-		}
-	}
-	return false
+	return h.may(pepperID) &&
+		(pepperID == "" || slices.ContainsFunc(h.peppered(), func(m *mac) bool { return m.id == pepperID }))
 }
 
 // AppendDigests appends to dst every digest of the key, the plain one first.
 func (h *Hasher) AppendDigests(dst []Digest, key authz.Secret) []Digest {
-	if h.plain {
-		var stack [256]byte // converting the key itself would copy it to the heap
-		dst = append(dst, Digest{Sum: sha256.Sum256(append(stack[:0], key...))})
+	if h.may("") {
+		dst = append(dst, plain(key))
 	}
-	for _, m := range h.peppers {
-		dst = append(dst, m.digest(key))
+	for _, m := range h.peppered() {
+		if h.may(m.id) {
+			dst = append(dst, m.digest(key))
+		}
 	}
 	return dst
 }
@@ -123,10 +135,17 @@ func (h *Hasher) Digest(pepperID string, key authz.Secret) (Digest, error) {
 
 // Keep returns the digest of a key that a store is given as text: with the first pepper, plain if there is none.
 func (h *Hasher) Keep(key authz.Secret) Digest {
-	if len(h.peppers) > 0 {
-		return h.peppers[0].digest(key)
+	for _, m := range h.peppered() {
+		if h.may(m.id) {
+			return m.digest(key)
+		}
 	}
-	return NewHasher().AppendDigests(nil, key)[0]
+	return plain(key)
+}
+
+func plain(key authz.Secret) Digest {
+	var stack [256]byte // converting the key itself would copy it to the heap
+	return Digest{Sum: sha256.Sum256(append(stack[:0], key...))}
 }
 
 // mac makes digests with one pepper.

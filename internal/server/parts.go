@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"os"
 	"time"
 
 	"github.com/postern-auth/postern/internal/authn/jwt"
@@ -16,8 +15,9 @@ import (
 
 // parts are what schemes share and what outlives a reload.
 type parts struct {
-	hasher    *keystore.Hasher
-	keySets   *jwt.KeySets // nil: nothing is fetched
+	peppers   peppers
+	hasher    *keystore.Hasher // theirs
+	keySets   *jwt.KeySets     // nil: nothing is fetched
 	tokens    *jwt.Tokens
 	replay    memory
 	redis     *replay.Redis // nil: the memory is this process's own
@@ -34,36 +34,19 @@ type memory interface {
 }
 
 func newParts(cfg *config.Config, log *slog.Logger) (*parts, error) {
-	peppers, err := readPeppers(cfg.KeyStore.PepperFile)
+	peppers, err := newPeppers(&cfg.KeyStore, log)
 	if err != nil {
 		return nil, err
 	}
-	if len(peppers) == 0 && cfg.KeyStore.Database != nil {
-		return nil, fmt.Errorf("keystore.pepperFile: %s holds no pepper, and a database needs one for new keys; add a line such as p1:<base64>", cfg.KeyStore.PepperFile)
-	}
 	return &parts{
-		hasher:    keystore.NewHasher(peppers...),
+		peppers:   peppers,
+		hasher:    peppers.hasher,
 		keySets:   jwt.NewKeySets(jwt.KeySetsOptions{Logger: log}),
 		tokens:    jwt.NewTokens(int64(cfg.Cache.Tokens)),
 		replay:    replay.NewLocal(int64(cfg.Cache.Replay), time.Now),
 		maxToken:  int(cfg.Limits.Token),
 		bodyLimit: int64(cfg.Limits.Body),
 	}, nil
-}
-
-func readPeppers(file string) ([]keystore.Pepper, error) {
-	if file == "" {
-		return nil, nil
-	}
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("keystore.pepperFile: %w", err)
-	}
-	peppers, err := keystore.ParsePeppers(text)
-	if err != nil {
-		return nil, fmt.Errorf("keystore.pepperFile: %s: %w", file, err)
-	}
-	return peppers, nil
 }
 
 // share makes the memory of accepted signatures the one in Redis, if there is one. It does not connect yet.

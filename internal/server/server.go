@@ -55,6 +55,11 @@ type Server struct {
 	ops    *telemetry.Ops
 	ready  atomic.Bool // the first load is in force
 
+	loading struct { // held while a snapshot is put in force
+		sync.Mutex
+
+		snap source.Snapshot // the last
+	}
 	last struct { // what came of the last snapshot
 		sync.Mutex
 
@@ -158,6 +163,7 @@ func (s *Server) Run(ctx context.Context) error {
 	if s.parts.stored != nil {
 		s.parts.stored.start(&s.tel.Health, func() { s.report(nil) })
 	}
+	start("peppers", func() error { s.parts.peppers.watch(ctx, func() { s.loadAgain(stop) }); return nil })
 	start("resources", func() error { return s.source.Run(ctx, func(snap source.Snapshot) { s.load(snap, stop) }) })
 	s.log.Info("starting", "extauthz", s.cfg.ExtAuthz.Address, "ops", s.cfg.Ops.Address, "resources", describe(&s.cfg.Resources))
 
@@ -173,9 +179,26 @@ func (s *Server) Run(ctx context.Context) error {
 	return cause
 }
 
-// load puts a snapshot in force. The first of a directory must be without error: whoever started the server wrote it. A
-// cluster belongs to many, of whom none may keep the others from being served.
+// load puts a new snapshot in force.
 func (s *Server) load(snap source.Snapshot, stop context.CancelCauseFunc) {
+	s.loading.Lock()
+	defer s.loading.Unlock()
+	s.loading.snap = snap
+	s.putInForce(snap, stop)
+}
+
+// loadAgain puts the last snapshot in force again, since something else that it is compiled with has changed.
+func (s *Server) loadAgain(stop context.CancelCauseFunc) {
+	s.loading.Lock()
+	defer s.loading.Unlock()
+	if s.loading.snap.Generation > 0 {
+		s.putInForce(s.loading.snap, stop)
+	}
+}
+
+// putInForce compiles a snapshot. The first of a directory must be without error: whoever started the server wrote it. A
+// cluster belongs to many, of whom none may keep the others from being served.
+func (s *Server) putInForce(snap source.Snapshot, stop context.CancelCauseFunc) {
 	defer s.recoverLoad(stop)
 	began := time.Now()
 	result := s.loader.load(snap)

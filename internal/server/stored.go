@@ -37,7 +37,7 @@ type stored struct {
 
 // newStored opens the database. An SQLite database is there or can be made; a PostgreSQL server may come later.
 func newStored(cfg *config.Config, tel *telemetry.Telemetry, log *slog.Logger) (*stored, error) {
-	db, err := openDatabase(&cfg.KeyStore, log)
+	db, err := openDatabase(cfg, log)
 	if err != nil {
 		return nil, err
 	}

@@ -2,8 +2,8 @@
 // tells nobody what they are. The key stands in a file beside the server: a Tink keyset in JSON
 // (https://developers.google.com/tink/design/keysets), whose primary key seals and whose every key unseals.
 //
-// To rotate, add a key with [Add], give the file to all replicas and restart them, seal everything again, and then remove
-// the old key from the file.
+// To rotate, add a key with [Add], give the file to all replicas, seal everything again, and then remove the old key from
+// the file. A replica that has not got the file yet cannot unseal what others have sealed with the new key.
 package seal
 
 import (
@@ -80,9 +80,11 @@ func Parse(text []byte) (*Keys, error) {
 	return &Keys{aead: cipher, primary: primary.KeyID()}, nil
 }
 
-// Seal encrypts a secret. It can only be unsealed under the same context, which says what it belongs to.
-func (k *Keys) Seal(secret authz.Secret, context string) ([]byte, error) {
-	return k.aead.Encrypt([]byte(secret.Reveal()), []byte(context))
+// Seal encrypts a secret with the primary key, whose id it returns too. It can only be unsealed under the same context,
+// which says what it belongs to.
+func (k *Keys) Seal(secret authz.Secret, context string) (sealed []byte, by uint32, err error) {
+	sealed, err = k.aead.Encrypt([]byte(secret.Reveal()), []byte(context))
+	return sealed, k.primary, err
 }
 
 // Unseal decrypts a secret. Its error is ErrUnsealable.

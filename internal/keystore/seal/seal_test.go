@@ -33,7 +33,7 @@ func parse(t *testing.T, text []byte) *Keys {
 
 func TestUnsealReturnsWhatWasSealed(t *testing.T) {
 	keys := parse(t, generate(t))
-	sealed, err := keys.Seal(secret, "shop/acme/a")
+	sealed, _, err := keys.Seal(secret, "shop/acme/a")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +47,7 @@ func TestUnsealReturnsWhatWasSealed(t *testing.T) {
 
 func TestUnsealRefuses(t *testing.T) {
 	keys := parse(t, generate(t))
-	sealed, err := keys.Seal(secret, "shop/acme/a")
+	sealed, _, err := keys.Seal(secret, "shop/acme/a")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,9 +68,9 @@ func TestUnsealRefuses(t *testing.T) {
 func TestAddedKeySealsAndOldOnesUnseal(t *testing.T) {
 	first := generate(t)
 	old := parse(t, first)
-	sealed, err := old.Seal(secret, "a")
-	if err != nil {
-		t.Fatal(err)
+	sealed, by, err := old.Seal(secret, "a")
+	if err != nil || by != old.Primary() {
+		t.Fatal(by, err)
 	}
 	text, err := Add(first)
 	if err != nil {
@@ -83,8 +83,8 @@ func TestAddedKeySealsAndOldOnesUnseal(t *testing.T) {
 	if got, err := keys.Unseal(sealed, "a"); err != nil || got != secret {
 		t.Errorf("by the old key: %q, %v", got.Reveal(), err)
 	}
-	if sealed, err = keys.Seal(secret, "a"); err != nil {
-		t.Fatal(err)
+	if sealed, by, err = keys.Seal(secret, "a"); err != nil || by != keys.Primary() {
+		t.Fatal(by, err)
 	}
 	if _, err := old.Unseal(sealed, "a"); !errors.Is(err, ErrUnsealable) {
 		t.Errorf("sealed with the old key: %v", err)

@@ -7,11 +7,13 @@ import (
 	"github.com/postern-auth/postern/internal/authz"
 )
 
-// Sealer encrypts what must be read back. The context is bound to what it seals: it must be the same to unseal.
+// Sealer encrypts what must be read back, with keys that may change while it is used. The context is bound to what it
+// seals: it must be the same to unseal.
 type Sealer interface {
-	Seal(secret authz.Secret, context string) ([]byte, error)
+	// Seal also returns the id of the key that it has used.
+	Seal(secret authz.Secret, context string) (sealed []byte, by uint32, err error)
 	Unseal(sealed []byte, context string) (authz.Secret, error)
-	// Primary returns the id of the key that Seal uses.
+	// Primary returns the id of the key that Seal uses now.
 	Primary() uint32
 }
 
@@ -38,8 +40,7 @@ func (s *Store) seal(k *Key) (sealed, error) {
 	if s.opts.Sealer == nil {
 		return sealed{}, errNoSealer
 	}
-	by := s.opts.Sealer.Primary()
-	text, err := s.opts.Sealer.Seal(k.Secret, k.String())
+	text, by, err := s.opts.Sealer.Seal(k.Secret, k.String())
 	return sealed{text, by}, err
 }
 
