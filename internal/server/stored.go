@@ -28,8 +28,8 @@ type stored struct {
 	clashes clashes
 	log     *slog.Logger
 
-	tried    chan struct{} // closed once preparing the database has succeeded or failed
-	expiring atomic.Int64
+	tried    chan struct{}                            // closed once preparing the database has succeeded or failed
+	expiring atomic.Pointer[[]telemetry.ExpiringKeys] // nil: not counted yet
 
 	end     context.CancelFunc
 	running sync.WaitGroup
@@ -141,9 +141,7 @@ func (s *stored) watch(ctx context.Context, health *telemetry.Health) {
 		}
 		last = now
 		if looks%int(time.Minute/lookEvery) == 0 {
-			if n, err := s.db.Expiring(ctx, expiringSoon); err == nil {
-				s.expiring.Store(n)
-			}
+			s.countExpiring(ctx)
 		}
 		select {
 		case <-tick.C:
@@ -151,6 +149,18 @@ func (s *stored) watch(ctx context.Context, health *telemetry.Health) {
 			return
 		}
 	}
+}
+
+func (s *stored) countExpiring(ctx context.Context) {
+	counts, err := s.db.Expiring(ctx, expiringSoon)
+	if err != nil {
+		return // what was counted last stays
+	}
+	expiring := make([]telemetry.ExpiringKeys, len(counts))
+	for i, c := range counts {
+		expiring[i] = telemetry.ExpiringKeys(c)
+	}
+	s.expiring.Store(&expiring)
 }
 
 // pulse is what shows whether the database can be read.
@@ -169,10 +179,14 @@ func (p pulse) failed(since pulse) bool { return p.failures > since.failures }
 
 func (s *stored) figures() telemetry.KeyStoreStats {
 	c, d := s.cache.Stats(), s.db.Stats()
+	var expiring []telemetry.ExpiringKeys
+	if counted := s.expiring.Load(); counted != nil {
+		expiring = *counted
+	}
 	return telemetry.KeyStoreStats{
 		Degraded: c.Degraded, Reads: c.Reads, Failures: c.Failures, Stale: c.Stale, Refused: c.Overloaded,
 		Changes: d.Changes, Resyncs: d.Resyncs, LastPoll: d.Polled, PollFailures: d.PollFailures, Listening: d.Listening,
-		Expiring: s.expiring.Load(), Clashes: s.clashes.count(), Events: d.Events,
+		Expiring: expiring, Clashes: s.clashes.count(), Events: d.Events,
 	}
 }
 

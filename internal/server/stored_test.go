@@ -192,6 +192,18 @@ func TestUsageIsWritten(t *testing.T) {
 	}
 }
 
+// TestExpiringKeysAreCounted counts those of the database when it starts.
+func TestExpiringKeysAreCounted(t *testing.T) {
+	edit := withSQLite(t)
+	first := start(t, shop(t), edit)
+	first.issue("partner", "one", "stored key")
+	first.edit("partner", "one", func(k *sqlstore.Key) { k.ExpiresAt = time.Now().Add(24 * time.Hour) })
+	first.stop()
+	<-first.ended
+	second := start(t, shop(t), edit)
+	second.await("counted", func() bool { return second.metric(`postern_keystore_expiring_keys{key_namespace="shop"}`) == "1" })
+}
+
 // TestClash has an App in both places: the declared one counts, which is said, until one of them is gone.
 func TestClash(t *testing.T) {
 	files := shop(t)

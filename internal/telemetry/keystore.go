@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -18,10 +19,22 @@ type KeyStoreStats struct {
 	PollFailures     uint64
 	Listening        bool // to notifications
 
-	Expiring int64  // keys that are good and will not be for long, with none in their place
-	Clashes  int    // Apps that are declared too
-	Events   uint64 // that were put on record
+	Expiring []ExpiringKeys // by namespace, those with the most first
+	Clashes  int            // Apps that are declared too
+	Events   uint64         // that were put on record
 }
+
+// ExpiringKeys are how many keys of a namespace are good and will not be for long, with none in their place.
+type ExpiringKeys struct {
+	Namespace string
+	Keys      int64
+}
+
+// mostNamespaces is how many namespaces have a series of their own. The keys of all others are counted together.
+const (
+	mostNamespaces  = 100
+	otherNamespaces = "_other"
+)
 
 // UsageStats is what counting the use of keys tells of itself. The counts never fall.
 type UsageStats struct {
@@ -45,7 +58,7 @@ var (
 	keyStorePollFailures = keyStoreDesc("poll_failures_total", "Times that changes of keys could not be looked for.")
 	keyStoreListening    = keyStoreDesc("listening", "1 while PostgreSQL notifies of changes of keys; without, they are polled.")
 
-	keyStoreExpiring = keyStoreDesc("expiring_keys", "Keys in the database that are good and expire within 14 days; without rotated keys and personal access tokens, which are meant to.")
+	keyStoreExpiring = prometheus.NewDesc("postern_keystore_expiring_keys", "Keys in the database that are good and expire within 14 days, of namespaces that have any; without rotated keys and personal access tokens, which are meant to.", []string{"key_namespace"}, nil)
 	keyStoreClashes  = keyStoreDesc("clashing_apps", "Apps in the database whose keys are refused because resources declare Apps of the same names.")
 	auditEvents      = plainDesc("audit_events_total", "Events that this replica put on record: changes of Apps and keys, and calls refused for want of a role.")
 
@@ -102,7 +115,9 @@ func (f keyStoreFigures) Collect(ch chan<- prometheus.Metric) {
 	gauge(keyStoreLastPoll, seconds(s.LastPoll))
 	counter(keyStorePollFailures, s.PollFailures)
 	gauge(keyStoreListening, oneIf(s.Listening))
-	gauge(keyStoreExpiring, float64(s.Expiring))
+	for _, e := range bounded(s.Expiring) {
+		ch <- prometheus.MustNewConstMetric(keyStoreExpiring, prometheus.GaugeValue, float64(e.Keys), e.Namespace)
+	}
 	gauge(keyStoreClashes, float64(s.Clashes))
 	counter(auditEvents, s.Events)
 	u := f.usage()
@@ -111,4 +126,16 @@ func (f keyStoreFigures) Collect(ch chan<- prometheus.Metric) {
 	counter(usageLost, u.Lost)
 	counter(usageWritten, u.Written)
 	counter(usageFailures, u.Failures)
+}
+
+// bounded counts what is beyond the first namespaces, those with the most keys, as one.
+func bounded(all []ExpiringKeys) []ExpiringKeys {
+	if len(all) <= mostNamespaces {
+		return all
+	}
+	others := ExpiringKeys{Namespace: otherNamespaces}
+	for _, e := range all[mostNamespaces:] {
+		others.Keys += e.Keys
+	}
+	return append(slices.Clone(all[:mostNamespaces]), others)
 }

@@ -94,15 +94,22 @@ func (s *Store) Keys(ctx context.Context, filter KeyFilter, after KeyName, limit
 	})
 }
 
-// Expiring returns how many keys are good now and expire within the time, with none in their place. Personal access
-// tokens do not count: they are for a while.
-func (s *Store) Expiring(ctx context.Context, within time.Duration) (int64, error) {
+// NamespaceCount is a number of keys of a namespace.
+type NamespaceCount struct {
+	Namespace string
+	Keys      int64
+}
+
+// Expiring returns how many keys are good now and expire within the time, with none in their place, by namespace, those
+// with the most keys first. Personal access tokens do not count: they are for a while.
+func (s *Store) Expiring(ctx context.Context, within time.Duration) ([]NamespaceCount, error) {
 	now := s.opts.Now()
-	return read(ctx, s, func(ctx context.Context, q querier) (int64, error) {
-		return one(ctx, q, func(row scanner) (n int64, err error) { return n, row.Scan(&n) },
-			`SELECT count(*) FROM keys
+	return read(ctx, s, func(ctx context.Context, q querier) ([]NamespaceCount, error) {
+		return all(ctx, q, func(row scanner) (c NamespaceCount, err error) { return c, row.Scan(&c.Namespace, &c.Keys) },
+			`SELECT namespace, count(*) FROM keys
 			WHERE expires_at > $1 AND expires_at <= $2 AND (not_before IS NULL OR not_before <= $1)
-				AND revoked_at IS NULL AND NOT disabled AND successor = '' AND type <> $3`,
+				AND revoked_at IS NULL AND NOT disabled AND successor = '' AND type <> $3
+			GROUP BY namespace ORDER BY count(*) DESC, namespace`,
 			instant(now), instant(now.Add(within)), PersonalAccessToken)
 	})
 }

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp/cmpopts"
+
 	"github.com/postern-auth/postern/internal/keystore"
 )
 
@@ -300,9 +302,19 @@ func TestFilters(t *testing.T) {
 		diff(t, "subject", []string{"of-alice"}, names(KeyFilter{Subject: "alice"}))
 		diff(t, "app", []string{"x"}, names(KeyFilter{Namespaces: []string{"other"}, App: "acme"}))
 		diff(t, "no namespace", []string(nil), names(KeyFilter{Namespaces: []string{}}))
-		if n := must[int64](t)(s.Expiring(t.Context(), time.Hour)); n != 1 {
-			t.Errorf("%d keys expire", n)
+		wants := func(within time.Duration, want ...NamespaceCount) {
+			t.Helper()
+			diff(t, within.String(), want, must[[]NamespaceCount](t)(s.Expiring(t.Context(), within)), cmpopts.EquateEmpty())
 		}
+		wants(time.Hour, NamespaceCount{"shop", 1})
+		wants(time.Hour - time.Second)
+		ends := func(namespace, name string) {
+			change(t, s, KeyName{namespace, "acme", name}, func(k *Key) { k.ExpiresAt = noon.Add(2 * time.Hour) })
+		}
+		ends("other", "x")
+		wants(2*time.Hour, NamespaceCount{"other", 1}, NamespaceCount{"shop", 1})
+		ends("shop", "active")
+		wants(2*time.Hour, NamespaceCount{"shop", 2}, NamespaceCount{"other", 1})
 
 		apps := func(f AppFilter) (names []string) {
 			for _, a := range must[[]App](t)(s.Apps(t.Context(), f, AppName{}, 100)) {
