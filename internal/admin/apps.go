@@ -180,7 +180,7 @@ func (w *change) deleteKeysOf(app sqlstore.AppName, force bool) error {
 	case len(list) > 0 && !force:
 		return refused(connect.CodeFailedPrecondition, "the App %s still has keys; delete them first, or set force", app)
 	case len(list) > mostForced:
-		return refused(connect.CodeFailedPrecondition, "the App %s has more than %d keys; delete some first", app, mostForced)
+		return refused(connect.CodeFailedPrecondition, "the App %s has more than %d keys, too many to go with it; disable it, which refuses them all, and delete keys first", app, mostForced)
 	}
 	for i := range list {
 		if err := w.record(list[i].KeyName, keyMessage(&list[i], w.Now()), nil, "its App was deleted"); err != nil {
