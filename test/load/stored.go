@@ -65,19 +65,21 @@ func (b *bench) newStoredWorld(
 	if err != nil {
 		return nil, err
 	}
-	w = &storedWorld{}
-	if w.world, err = newWorld(filepath.Join(dir, "resources"), b.secrets, size{policies: 10, keys: keys}); err != nil {
+	resources, err := newWorld(filepath.Join(dir, "resources"), b.secrets, size{policies: 10, keys: keys})
+	if err != nil {
 		return nil, err
 	}
-	if w.database, err = open(ctx, dir); err != nil {
+	db, err := open(ctx, dir)
+	if err != nil {
 		return nil, err
 	}
 	defer func() {
 		if err != nil {
-			w.database.stop()
+			db.stop()
 		}
 	}()
-	admin, err := harness.NewAdmin(ctx, b.programs.postern, dir, w.database.options.DSN.Reveal())
+	w = &storedWorld{world: resources, database: db}
+	admin, err := harness.NewAdmin(ctx, b.programs.postern, dir, db.options.DSN.Reveal())
 	if err != nil {
 		return nil, err
 	}
