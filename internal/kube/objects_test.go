@@ -5,12 +5,10 @@ import (
 	"slices"
 	"testing"
 
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
-	"github.com/postern-auth/postern/internal/keystore"
 	"github.com/postern-auth/postern/internal/resource/v1alpha1"
 	"github.com/postern-auth/postern/internal/source"
 )
@@ -184,39 +182,6 @@ func TestRoutesWatched(t *testing.T) {
 		if snap, ok := s.snapshot(); !ok || snap.RoutesWatched != want {
 			t.Errorf("%q: %v, %v", setting, snap.RoutesWatched, ok)
 		}
-	}
-}
-
-// TestTrim: nothing enters the cache that nobody reads, least of all a key.
-func TestTrim(t *testing.T) {
-	s := &Source{options: Options{Hasher: keystore.NewHasher()}}
-	secret := &corev1.Secret{ObjectMeta: named("s", 0), Data: map[string][]byte{"key": []byte("text"), "other": []byte("text")}}
-	secret.Labels = map[string]string{"postern.dev/credential": "api-key"}
-	secret.Annotations = map[string]string{"postern.dev/scopes": "a", corev1.LastAppliedConfigAnnotation: "text"}
-	secret.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "kubectl"}}
-	trimmed(t, s, secret)
-	if len(secret.Data) != 1 || len(secret.Data["digest"]) == 0 || len(secret.Annotations) != 1 || secret.ManagedFields != nil {
-		t.Errorf("got %v", secret)
-	}
-	signing := &corev1.Secret{ObjectMeta: named("s", 0), Data: map[string][]byte{"key": []byte("text")}}
-	signing.Labels = map[string]string{"postern.dev/credential": "signing"}
-	trimmed(t, s, signing)
-	if d := read(signing); d.Err != nil || d.Secret.StringData["key"] != "text" {
-		t.Errorf("got %v", d)
-	}
-	route := &gatewayv1.HTTPRoute{Spec: gatewayv1.HTTPRouteSpec{Rules: []gatewayv1.HTTPRouteRule{{
-		Matches: []gatewayv1.HTTPRouteMatch{{}}, BackendRefs: []gatewayv1.HTTPBackendRef{{}},
-	}}}}
-	trimmed(t, s, route)
-	if r := route.Spec.Rules[0]; len(r.Matches) != 1 || r.BackendRefs != nil {
-		t.Errorf("got %v", r)
-	}
-}
-
-func trimmed(t *testing.T, s *Source, o client.Object) {
-	t.Helper()
-	if got, err := s.trim(o); err != nil || got != any(o) {
-		t.Fatalf("got %v, %v", got, err)
 	}
 }
 

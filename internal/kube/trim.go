@@ -9,6 +9,7 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	keys "github.com/postern-auth/postern/internal/keystore/kube"
+	"github.com/postern-auth/postern/internal/kube/attach"
 	"github.com/postern-auth/postern/internal/resource/v1alpha1"
 )
 
@@ -38,8 +39,7 @@ func (s *Source) trim(in any) (any, error) {
 		trimGateway(o)
 	case *gatewayv1.HTTPRoute:
 		for i := range o.Spec.Rules {
-			r := &o.Spec.Rules[i]
-			*r = gatewayv1.HTTPRouteRule{Name: r.Name, Matches: r.Matches}
+			trimRule(&o.Spec.Rules[i])
 		}
 	case *gatewayv1.GRPCRoute:
 		for i := range o.Spec.Rules {
@@ -48,6 +48,15 @@ func (s *Source) trim(in any) (any, error) {
 		}
 	}
 	return o, nil
+}
+
+// trimRule leaves what requests are matched by, and of the rest whether there is nothing but a redirect.
+func trimRule(r *gatewayv1.HTTPRouteRule) {
+	kept := gatewayv1.HTTPRouteRule{Name: r.Name, Matches: r.Matches}
+	if attach.Redirects(r) {
+		kept.Filters = []gatewayv1.HTTPRouteFilter{{Type: gatewayv1.HTTPRouteFilterRequestRedirect}}
+	}
+	*r = kept
 }
 
 func trimGateway(g *gatewayv1.Gateway) {

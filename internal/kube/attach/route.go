@@ -38,7 +38,7 @@ func newHTTPRoute(r *gatewayv1.HTTPRoute) *route {
 	}
 	for i := range r.Spec.Rules {
 		in := &r.Spec.Rules[i]
-		one := rule{name: string(valueOr(in.Name, "")), redirects: redirects(in)}
+		one := rule{name: string(valueOr(in.Name, "")), redirects: Redirects(in)}
 		for j := range in.Matches {
 			one.add(httpMatch(&in.Matches[j]))
 		}
@@ -74,9 +74,9 @@ func newGRPCRoute(r *gatewayv1.GRPCRoute) *route {
 	return out
 }
 
-// redirects reports whether Envoy answers by itself. The API server refuses backends beside a redirect
-// (HTTPRouteRule, validation rules); where it did not, they count.
-func redirects(r *gatewayv1.HTTPRouteRule) bool {
+// Redirects reports whether Envoy answers what fits the rule with a redirect, by itself. The API server refuses backends
+// beside one (HTTPRouteRule, validation rules); where it did not, they count.
+func Redirects(r *gatewayv1.HTTPRouteRule) bool {
 	return len(r.BackendRefs) == 0 && slices.ContainsFunc(r.Filters, func(f gatewayv1.HTTPRouteFilter) bool {
 		return f.Type == gatewayv1.HTTPRouteFilterRequestRedirect
 	})
