@@ -62,8 +62,9 @@ func (s *Set) told(h *host, r *authz.Request, method string) (f found, failure *
 
 // namedRoute is an HTTPRoute or GRPCRoute.
 type namedRoute struct {
-	rules   []*route // a rule is there more than once where listeners differ
-	matches []*match // of all rules, the one that wins first; nil where all rules agree
+	rules    []*route // a rule is there more than once where listeners differ
+	matches  []*match // of all rules, the one that wins first; nil where all rules agree
+	nameless bool     // there is a rule without a name
 }
 
 func (c *Compiler) namedRoutes() map[routeName]*namedRoute {
@@ -75,7 +76,7 @@ func (c *Compiler) namedRoutes() map[routeName]*namedRoute {
 }
 
 func newNamedRoute(rules []*route) *namedRoute {
-	n := &namedRoute{rules: rules}
+	n := &namedRoute{rules: rules, nameless: slices.ContainsFunc(rules, func(x *route) bool { return x.from.Section == "" })}
 	if slices.ContainsFunc(rules, func(x *route) bool { return !x.agrees(rules[0]) }) {
 		for _, x := range rules {
 			n.matches = append(n.matches, x.matches...)
@@ -85,17 +86,22 @@ func newNamedRoute(rules []*route) *namedRoute {
 	return n
 }
 
-// among finds the rule through one of the route's rules: the one that the section names. Without a name, and where
-// listeners differ, it is the one that fits the request, unless all agree.
+// may reports whether the rule may be the one that the section names. None is named where the rule has no name. If all of
+// them have one, Envoy has not heard of that yet, and it may be any.
+func (n *namedRoute) may(x *route, section string) bool {
+	return x.from.Section == section || section == "" && !n.nameless
+}
+
+// among finds the rule through one of the route's rules: the one that the section names. Of several without a name, and
+// where listeners differ, it is the one that fits the request, unless all agree.
 func (s *Set) among(n *namedRoute, section string, h *host, r *authz.Request, method string) (found, *authz.Failure) {
 	p := probe{request: r, method: r.Method}
-	is := func(x *route) bool { return section == "" || x.from.Section == section }
-	i := slices.IndexFunc(n.rules, is)
+	i := slices.IndexFunc(n.rules, func(x *route) bool { return n.may(x, section) })
 	if i < 0 {
 		return found{}, unknownRoute
 	}
 	only := chosen{route: n.rules[i]}
-	if !slices.ContainsFunc(n.rules[i:], func(x *route) bool { return is(x) && !x.agrees(only.route) }) {
+	if !slices.ContainsFunc(n.rules[i:], func(x *route) bool { return n.may(x, section) && !x.agrees(only.route) }) {
 		return s.follow(h, &p, method, only, only)
 	}
 	strict := n.find(&p, section, r.Route.Path, false)
@@ -114,7 +120,7 @@ func (n *namedRoute) find(p *probe, section, path string, loose bool) (best *mat
 	host := hostPattern{name: p.request.Route.Host}
 	for _, m := range n.matches {
 		x := m.route.route
-		if section != "" && x.from.Section != section || !x.serves(host) || !m.fits(p, path, loose) {
+		if !n.may(x, section) || !x.serves(host) || !m.fits(p, path, loose) {
 			continue
 		}
 		switch {
