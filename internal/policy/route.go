@@ -47,7 +47,7 @@ func (x *route) String() string {
 	return text
 }
 
-// guardsNothing reports whether the route has no say where Envoy does not name it; see [v1alpha1.Route.Redirects].
+// guardsNothing reports whether the route decides nothing where Envoy does not name it; see [v1alpha1.Route.Redirects].
 func (x *route) guardsNothing() bool {
 	return x.from.Redirects && x.from.Policy == "" && x.denied == nil
 }

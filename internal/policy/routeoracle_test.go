@@ -116,15 +116,22 @@ func (o *routeOracle) mostSpecific(host string, patterns []string) (best string)
 // lead finds where the Route leads that the reading falls under, on each listener. It is not ok where they, or gateways,
 // differ.
 func (o *routeOracle) lead(r *authz.Request, path string, loose bool) (at lead, ok bool) {
-	var leads []lead
+	var served, redirected []lead
 	for _, listener := range someListeners {
-		at, found, ok := o.leadOn(listener, r, path, loose)
-		if !ok {
+		best, ok := o.bestOn(listener, r, path, loose)
+		switch {
+		case !ok:
 			return lead{}, false
+		case best == nil:
+		case best.route.Redirects:
+			redirected = append(redirected, lead{best.route.Policy})
+		default:
+			served = append(served, lead{best.route.Policy})
 		}
-		if found {
-			leads = append(leads, at)
-		}
+	}
+	leads := served
+	if len(leads) == 0 {
+		leads = redirected
 	}
 	switch leads = slices.Compact(leads); len(leads) {
 	case 0:
@@ -136,13 +143,13 @@ func (o *routeOracle) lead(r *authz.Request, path string, loose bool) (at lead, 
 	}
 }
 
-// leadOn finds the Route on one listener, by comparing each with each. What other listeners have for the host does not
+// bestOn finds the Route on one listener, by comparing each with each. What other listeners have for the host does not
 // matter.
-func (o *routeOracle) leadOn(listener string, r *authz.Request, path string, loose bool) (at lead, found, ok bool) {
+func (o *routeOracle) bestOn(listener string, r *authz.Request, path string, loose bool) (found *fitting, ok bool) {
 	var hosts []string
 	mere := func(x *v1alpha1.Route) bool { return x.Redirects && x.Policy == "" && x.Denied == "" }
 	for i := range o.routes {
-		if slices.Contains(o.routes[i].Listeners, listener) && !mere(&o.routes[i]) {
+		if slices.Contains(o.routes[i].Listeners, listener) {
 			hosts = append(hosts, o.routes[i].Hosts...)
 		}
 	}
@@ -155,26 +162,26 @@ func (o *routeOracle) leadOn(listener string, r *authz.Request, path string, loo
 		}
 		for _, f := range o.fitting(x, r, path, loose) {
 			if x.Denied != "" {
-				return lead{}, false, false
+				return nil, false
 			}
 			fit = append(fit, f)
 		}
 	}
 	if len(fit) == 0 {
-		return lead{}, false, true
+		return nil, true
 	}
 	best := slices.MinFunc(fit, prefers)
 	for _, f := range fit {
 		if !best.regex && !best.exactPath && f.regex && f.route.Policy != best.route.Policy {
-			return lead{}, false, false
+			return nil, false
 		}
 	}
 	for _, f := range fit {
 		if f.route.Policy != best.route.Policy && f.alike(best) && !best.firstEverywhere(f) {
-			return lead{}, false, false
+			return nil, false
 		}
 	}
-	return lead{best.route.Policy}, true, true
+	return &best, true
 }
 
 // alike reports whether the paths are equally specific.

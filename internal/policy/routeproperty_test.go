@@ -43,7 +43,7 @@ func drawRoutes(t *rapid.T, name string, hosts, policies []string) []v1alpha1.Ro
 
 			Listeners: rapid.SampledFrom([][]string{someListeners, someListeners, someListeners[:1], someListeners[1:2], someListeners[1:]}).Draw(t, "listeners"),
 		}
-		x.Redirects = rapid.IntRange(0, 7).Draw(t, "redirects") == 0
+		x.Redirects = rapid.IntRange(0, 3).Draw(t, "redirects") == 0
 		if rapid.IntRange(0, 15).Draw(t, "denied") == 0 {
 			x.Denied = "it was not read"
 		}

@@ -40,9 +40,6 @@ var (
 func (c *Compiler) virtualHosts(routes []*route) map[hostPattern]*virtualHost {
 	byHost := make(map[hostPattern][]*route, len(c.virtual))
 	for _, x := range routes {
-		if x.guardsNothing() {
-			continue
-		}
 		for _, h := range x.hosts {
 			byHost[h] = append(byHost[h], x)
 		}
@@ -131,9 +128,10 @@ func newListener(routes []*route) *listener {
 	l := &listener{routes: routes}
 	var matches []*match
 	for _, x := range routes {
-		if x.denied != nil {
+		switch {
+		case x.denied != nil:
 			l.denied = append(l.denied, x.matches...)
-		} else {
+		case !x.guardsNothing():
 			matches = append(matches, x.matches...)
 		}
 	}
@@ -171,19 +169,24 @@ func (l *listener) setRival(m, after *match) {
 }
 
 // find returns the match of the Route that Envoy chooses for the path in one of its readings, nil if there is none.
-// Where listeners differ in the policy, the probe is in doubt.
-func (v *virtualHost) find(p *probe, path string, loose bool) (best *match) {
+// Where listeners differ in the policy, the probe is in doubt; what redirects on one gives way to what another serves.
+func (v *virtualHost) find(p *probe, path string, loose bool) *match {
+	var best *match
+	var doubt *authz.Failure
 	for _, l := range v.listeners {
 		switch m := l.find(p, path, loose); {
-		case m == nil:
-		case best == nil:
-			best = m
+		case m == nil || best != nil && m.redirects() && !best.redirects():
+		case best == nil || best.redirects() && !m.redirects():
+			best, doubt = m, nil
 		case !m.route.route.agrees(best.route.route):
-			p.doubt = twoListeners
+			doubt = twoListeners
 		}
 	}
+	p.doubt = cmp.Or(doubt, p.doubt)
 	return best
 }
+
+func (m *match) redirects() bool { return m.route.route.from.Redirects }
 
 // find returns the match of the Route that Envoy chooses on the listener. Istio tries prefixes before expressions, Envoy
 // Gateway after them: where that makes a difference, the probe is in doubt, as it is where a match fits that no request

@@ -30,9 +30,10 @@ type Route struct {
 	// Policy is the AuthPolicy in force for it, "namespace/name"; empty: none is attached.
 	Policy string
 
-	// Redirects says that no upstream sees the requests that fit: Envoy answers them with a redirect. Without a Policy such a
-	// Route has no say where Envoy does not name the route: one that sends everybody from http to https would else
-	// disagree with every policy behind it.
+	// Redirects says that no upstream sees the requests that fit: Envoy answers them with a redirect. Such a Route gives way
+	// to those of other listeners: one that sends everybody from http to https, perhaps under the Gateway's policy, would
+	// else disagree with every policy behind it. Without a Policy all that it does, where Envoy does not name the route, is
+	// to take its hosts on its listeners, as others do.
 	Redirects bool
 
 	// Denied says why requests that fit are refused, whatever else they fit: a condition cannot be read, and Matches
