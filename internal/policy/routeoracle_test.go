@@ -184,13 +184,29 @@ func (o *routeOracle) bestOn(listener string, r *authz.Request, path string, loo
 	return &best, true
 }
 
-// alike reports whether the paths are equally specific.
+// alike reports whether the paths are equally specific, as far as is known.
 func (f fitting) alike(g fitting) bool {
-	return f.regex == g.regex && f.exactPath == g.exactPath && len(f.text) == len(g.text)
+	switch {
+	case f.regex != g.regex || f.exactPath != g.exactPath:
+		return false
+	case f.unordered(g):
+		return f.regex || strings.Trim(f.text, "/") == strings.Trim(g.text, "/")
+	default:
+		return len(f.text) == len(g.text)
+	}
+}
+
+// unordered reports whether gateways make paths of their own of the one or the other.
+func (f fitting) unordered(g fitting) bool {
+	const grpc = v1alpha1.KindGRPCRoute
+	return f.regex && (f.route.Kind == grpc || g.route.Kind == grpc) || !f.exactPath && f.route.Kind != g.route.Kind
 }
 
 // firstEverywhere reports whether f is before g in Envoy Gateway and Istio both, or they are rules of one route in order.
 func (f fitting) firstEverywhere(g fitting) bool {
+	if f.unordered(g) {
+		return false
+	}
 	has := func(x fitting) int { return min(len(x.match.Method), 1) }
 	exact := func(list []v1alpha1.RouteValueMatch) (n int) {
 		for _, v := range list {
@@ -205,7 +221,7 @@ func (f fitting) firstEverywhere(g fitting) bool {
 		return []int{has(x) + len(x.match.Headers), has(x) + exact(x.match.Headers), len(x.match.Query), exact(x.match.Query)}
 	}
 	a, b := slices.Compare(istio(f), istio(g)), slices.Compare(envoyGateway(f), envoyGateway(g))
-	one := f.route.Namespace == g.route.Namespace && f.route.Name == g.route.Name
+	one := f.route.Object() == g.route.Object()
 	return a > 0 && b > 0 || a == 0 && b == 0 && one
 }
 
@@ -290,6 +306,7 @@ func prefers(a, b fitting) int {
 		len(b.match.Query)-len(a.match.Query),
 		a.route.Created.Compare(b.route.Created),
 		strings.Compare(a.route.Namespace+"/"+a.route.Name, b.route.Namespace+"/"+b.route.Name),
+		strings.Compare(a.route.Kind, b.route.Kind),
 		a.route.Rule-b.route.Rule,
 		a.order-b.order,
 	)

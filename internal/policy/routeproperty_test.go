@@ -35,8 +35,9 @@ func drawRoutes(t *rapid.T, name string, hosts, policies []string) []v1alpha1.Ro
 	var list []v1alpha1.Route
 	for i := range rapid.IntRange(1, 6).Draw(t, "routes") {
 		x := v1alpha1.Route{
-			Kind: v1alpha1.KindHTTPRoute, Namespace: rapid.SampledFrom([]string{"shop", "shop-a"}).Draw(t, "namespace"),
-			Name: fmt.Sprint(name, i%2), Rule: i, Section: fmt.Sprint("r", i),
+			Kind:      rapid.SampledFrom([]string{v1alpha1.KindHTTPRoute, v1alpha1.KindHTTPRoute, v1alpha1.KindGRPCRoute}).Draw(t, "kind"),
+			Namespace: rapid.SampledFrom([]string{"shop", "shop-a"}).Draw(t, "namespace"),
+			Name:      fmt.Sprint(name, i%2), Rule: i, Section: fmt.Sprint("r", i),
 			Created: time.Unix(int64(i%2), 0),
 			Hosts:   rapid.SliceOfNDistinct(rapid.SampledFrom(hosts), 1, 2, rapid.ID).Draw(t, "hosts"),
 			Policy:  rapid.SampledFrom(policies).Draw(t, "policy"),

@@ -3,8 +3,10 @@ package policy
 import (
 	"cmp"
 	"errors"
+	"strings"
 
 	"github.com/postern-auth/postern/internal/authz"
+	"github.com/postern-auth/postern/internal/resource/v1alpha1"
 )
 
 var twoFirsts = authz.Fail(authz.ReasonNoPolicy,
@@ -13,6 +15,11 @@ var twoFirsts = authz.Fail(authz.ReasonNoPolicy,
 // contends reports whether a match that comes after m may be before it in some gateway, with another policy. Only those
 // of one path are compared: of expressions, those of one length.
 //
+// Between the kinds of routes that is not sure either. The Gateway API wants one of two to be refused that share a host
+// (GRPCRouteSpec.Hostnames), and who takes both orders them as they come out: a service is a prefix that ends in a slash
+// in Istio and not in Envoy Gateway, no method is the prefix "/" in Envoy Gateway and comes after everything in Istio,
+// and what stands for a service or a method that an expression leaves out has a length of its own in each.
+//
 // The Gateway API asks for a method first, then counts header and then query matches, and so does Istio
 // (pilot/pkg/config/kube/gateway, sortHTTPRoutes). Envoy Gateway (internal/gatewayapi/sort.go) takes the method for one
 // more header, and asks of as many headers how many are exact before it counts query matches, and of those too. What is
@@ -20,10 +27,15 @@ var twoFirsts = authz.Fail(authz.ReasonNoPolicy,
 // merges lists that it has sorted before. Only the rules of one route are sure to stay in order.
 func (m *match) contends(o *match) bool {
 	x, y := m.route.route, o.route.route
-	if x.agrees(y) || m.path.kind != o.path.kind {
+	regex, prefix := m.path.kind == pathRegex, m.path.kind == pathPrefix
+	switch {
+	case x.agrees(y) || m.path.kind != o.path.kind:
 		return false
-	}
-	if m.path.kind == pathRegex && len(m.path.text) != len(o.path.text) || m.path.kind != pathRegex && m.path.text != o.path.text {
+	case regex && (x.from.Kind == v1alpha1.KindGRPCRoute || y.from.Kind == v1alpha1.KindGRPCRoute):
+		return true
+	case prefix && x.from.Kind != y.from.Kind:
+		return strings.TrimSuffix(m.path.text, "/") == strings.TrimSuffix(o.path.text, "/")
+	case regex && len(m.path.text) != len(o.path.text) || !regex && m.path.text != o.path.text:
 		return false
 	}
 	a, b := m.count(), o.count()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/postern-auth/postern/internal/authz"
 )
@@ -141,8 +142,9 @@ func newListener(routes []*route) *listener {
 		m := &l.router.all[i]
 		if m.path.kind == pathRegex {
 			l.regexes = append(l.regexes, m)
+			continue
 		}
-		path := m.path.String()
+		path := strings.TrimSuffix(m.path.String(), "/")
 		for _, before := range samePath[path] {
 			l.setRival(before, m)
 		}
@@ -150,9 +152,7 @@ func newListener(routes []*route) *listener {
 	}
 	for i, m := range l.regexes {
 		for _, after := range l.regexes[i+1:] {
-			if after.path.text != m.path.text {
-				l.setRival(m, after)
-			}
+			l.setRival(m, after)
 		}
 	}
 	return l

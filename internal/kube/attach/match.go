@@ -122,7 +122,7 @@ func (m *matcher) grpcMethod(in *gatewayv1.GRPCMethodMatch) {
 	case kind == gatewayv1.GRPCMethodMatchRegularExpression:
 		m.regex("/" + orSegment(service) + "/" + orSegment(method))
 	case method == "":
-		m.prefix("/" + service)
+		m.Path = &v1alpha1.PathMatch{Prefix: m.canonical("/" + service + "/")} // a method follows
 	case service == "":
 		m.regex("/" + orSegment("") + "/" + regexp.QuoteMeta(method))
 	default:
