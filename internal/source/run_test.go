@@ -228,6 +228,12 @@ func TestWrittenSlowly(t *testing.T) {
 
 	must(t, os.Truncate(file, 0))
 	s.await("b=v1")
+
+	write(t, file, app("a", "v3"))
+	s.await("a=v3 b=v1")
+	must(t, os.Truncate(file, 0))
+	must(t, os.Chtimes(file, time.Time{}, time.Now().Add(time.Hour))) // by another machine's clock
+	s.await("b=v1")
 }
 
 // TestOtherFiles: secrets and key sets are not resources, and a change of one makes a snapshot.

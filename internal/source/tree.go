@@ -104,9 +104,9 @@ func (f *file) equal(old *file) bool {
 	return f.sum == old.sum && (f.info == nil) == (old.info == nil)
 }
 
-// emptied reports whether the file lost all its content a moment ago.
+// emptied reports whether the file lost all its content a moment ago. A time that lies far ahead says nothing of that.
 func (f *file) emptied(old *file) bool {
-	return f.info != nil && f.sum == sha256.Sum256(nil) && len(old.documents) > 0 && f.at.Sub(f.info.ModTime()) < grace
+	return f.info != nil && f.sum == sha256.Sum256(nil) && len(old.documents) > 0 && f.at.Sub(f.info.ModTime()).Abs() < grace
 }
 
 // keepBelow keeps the files of a directory that can no longer be listed.
