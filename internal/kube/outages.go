@@ -19,7 +19,7 @@ type outages struct {
 	report func(error)
 
 	mu      sync.Mutex
-	failing map[any]bool // by who asks
+	failing map[any]bool // by who asks: whether it is forbidden
 }
 
 func newOutages(report func(error)) *outages {
@@ -33,15 +33,15 @@ func (o *outages) note(who any, err error) {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	failed, known := len(o.failing) > 0, o.failing[who]
+	failed, told := len(o.failing) > 0, o.failing[who]
 	forbidden := apierrors.IsForbidden(err)
 	switch {
 	case err != nil:
-		o.failing[who] = true
+		o.failing[who] = forbidden
 		if forbidden {
 			err = fmt.Errorf("%w; allow it to list and watch them, as the chart's role does", err)
 		}
-		if !failed || forbidden && !known {
+		if !failed || forbidden && !told {
 			o.report(err)
 		}
 	case failed:
