@@ -125,7 +125,7 @@ func (w *writer) metadata(d *authz.Decision) {
 		w.fact("subject", p.Subject)
 		w.fact("app", p.App)
 		w.fact("key_id", p.KeyID)
-		w.factList("scopes", p.Scopes.List())
+		w.scopes(p.Scopes)
 	}
 	w.close(metadata)
 }
@@ -143,16 +143,16 @@ func (w *writer) fact(name, value string) {
 	w.close(entry)
 }
 
-// factList writes an entry of Struct.fields whose Value is a ListValue of strings.
-func (w *writer) factList(name string, values []string) {
-	if len(values) == 0 {
+// scopes writes an entry of Struct.fields whose Value is a ListValue of strings.
+func (w *writer) scopes(all authz.Scopes) {
+	if all == (authz.Scopes{}) {
 		return
 	}
 	entry := w.open(1)
-	w.ascii(1, name)
+	w.ascii(1, "scopes")
 	v := w.open(2)
 	list := w.open(6)
-	for _, s := range values {
+	for s := range all.All() {
 		element := w.open(1)
 		w.text(3, s)
 		w.close(element)

@@ -2,7 +2,6 @@ package keystore
 
 import (
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/postern-auth/postern/internal/authz"
@@ -30,7 +29,7 @@ func NewKey(app *App, credential string, names []string, k Key) *Key {
 func (k *Key) Complete(app *App, credential string, names []string) {
 	k.App, k.Scopes = app, app.Scopes
 	if names != nil {
-		k.Scopes = narrow(app.Scopes, names)
+		k.Scopes = app.Scopes.Only(names)
 	}
 	// One string holds the three: "app:shop/acme/2026-q4".
 	const scheme = "app:"
@@ -52,14 +51,6 @@ func (k *Key) Complete(app *App, credential string, names []string) {
 		Attributes: app.Attributes,
 		Labels:     app.Labels,
 	}
-}
-
-// narrow returns the scopes in both, sharing the App's set where nothing is left out.
-func narrow(app authz.Scopes, names []string) authz.Scopes {
-	if slices.Equal(names, app.List()) {
-		return app
-	}
-	return app.Intersect(authz.NewScopes(names...))
 }
 
 // Check reports whether the key is good at the time: an error that carries the Reason if it is not. A key is good from
@@ -100,7 +91,7 @@ func (k *Key) Size() int64 {
 		mapSize = 300 // of a small map
 	)
 	size := fixed + 2*len(k.ID) + len(k.Subject) + len(k.Digest.Pepper) + len(k.App.Namespace) + len(k.App.Name) +
-		scopesSize(k.Scopes) + scopesSize(k.App.Scopes)
+		len(k.Scopes.String()) + len(k.App.Scopes.String())
 	for _, m := range []map[string]string{k.App.Labels, k.App.Attributes} {
 		if m != nil {
 			size += mapSize
@@ -114,5 +105,3 @@ func (k *Key) Size() int64 {
 	}
 	return int64(size)
 }
-
-func scopesSize(s authz.Scopes) int { return 16*len(s.List()) + 2*len(s.String()) }

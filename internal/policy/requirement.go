@@ -57,7 +57,7 @@ func compileRequirement(list []v1alpha1.SecurityRequirement, resolve resolver, f
 				fail(fmt.Sprintf("[%d].%s", i, name), "create the AuthScheme or correct the name", err)
 				continue
 			}
-			a.terms = append(a.terms, term{q.index(name, scheme), authz.NewScopes(item[name]...).List()})
+			a.terms = append(a.terms, term{q.index(name, scheme), item[name]})
 		}
 		if len(a.terms) == len(item) { // never {} out of an item whose schemes are missing
 			a.index = len(q.alternatives)

@@ -14,7 +14,7 @@ import (
 // which no key could be made says nothing about what the key is.
 func (a *Keys) Revoke(later *App, gone func(credential string) bool) *Keys {
 	app := *a.app
-	app.Disabled, app.Scopes = app.Disabled || later.Disabled, app.Scopes.Intersect(later.Scopes)
+	app.Disabled, app.Scopes = app.Disabled || later.Disabled, app.Scopes.Only(later.Scopes.List())
 	left := &Keys{app: &app, keys: slices.Clone(a.keys), origin: a.origin}
 	for i := range left.keys {
 		k := &left.keys[i]
@@ -31,9 +31,9 @@ func (a *Keys) Revoke(later *App, gone func(credential string) bool) *Keys {
 		k.App = &app
 		k.Disabled = k.Disabled || c.Disabled
 		k.NotBefore, k.ExpiresAt = keystore.Overlap(k.NotBefore, k.ExpiresAt, c.NotBefore, c.ExpiresAt)
-		k.Scopes = k.Scopes.Intersect(app.Scopes)
+		k.Scopes = k.Scopes.Only(app.Scopes.List())
 		if c.Scopes != nil {
-			k.Scopes = k.Scopes.Intersect(authz.NewScopes(c.Scopes...))
+			k.Scopes = k.Scopes.Only(c.Scopes)
 		}
 		principal := *k.Principal // the key before holds it too
 		principal.Scopes = k.Scopes
