@@ -54,7 +54,7 @@ func (b *builder) add(a *Keys) {
 }
 
 func (b *builder) addSigning(a *Keys, i int) {
-	k := &a.keys[i]
+	k := &a.keys[i].Key
 	id := pair{a.app.Namespace, k.Signing.ID}
 	if first := b.signers[id]; first != nil {
 		b.errs = append(b.errs, a.errorf(i, "signing.keyId", "give each signing key of a namespace its own id",
@@ -66,7 +66,7 @@ func (b *builder) addSigning(a *Keys, i int) {
 }
 
 func (b *builder) addDigest(a *Keys, i int) {
-	k := &a.keys[i]
+	k := &a.keys[i].Key
 	here := func(k *keystore.Key) bool { return k.App.Namespace == a.app.Namespace }
 	switch first := b.digests.find(k.Digest, here); {
 	case first == nil:

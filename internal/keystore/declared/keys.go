@@ -12,17 +12,23 @@ import (
 // Keys are the credentials of one App, complete. There may be a million, so those of an App lie side by side.
 type Keys struct {
 	app     *keystore.App
-	keys    []keystore.Key // one for each credential; without an App: it is left out
+	keys    []credential // one for each credential; without an App: it is left out
 	origin  v1alpha1.Origin
 	secrets []Secret // the last of the keys stand in these
+}
+
+// credential is a key with whom it proves beside it, for who reads the one reads the other.
+type credential struct {
+	keystore.Key
+
+	principal authz.Principal
 }
 
 // NewKeys completes the keys of an App. A credential that is neither an API key nor a signing key, or has the name of
 // one before it, is left out and reported.
 func NewKeys(a *App) (*Keys, []*v1alpha1.Error) {
 	app := a.App
-	all := &Keys{app: &app, keys: make([]keystore.Key, len(a.Credentials)), origin: a.Origin}
-	principals := make([]authz.Principal, len(a.Credentials))
+	all := &Keys{app: &app, keys: make([]credential, len(a.Credentials)), origin: a.Origin}
 	var names map[string]struct{}
 	if len(a.Credentials) > 1 {
 		names = make(map[string]struct{}, len(a.Credentials))
@@ -42,19 +48,20 @@ func NewKeys(a *App) (*Keys, []*v1alpha1.Error) {
 			errs = append(errs, all.errorf(i, "", "give it one", "the credential has neither an API key's digest nor a signing key"))
 			continue
 		}
-		all.keys[i] = complete(&app, c, &principals[i])
+		all.keys[i].complete(&app, c)
 	}
 	return all, errs
 }
 
-// complete makes the key of a credential.
-func complete(app *keystore.App, c *Credential, p *authz.Principal) keystore.Key {
-	k := keystore.Key{Signing: c.Signing, Disabled: c.Disabled, NotBefore: c.NotBefore, ExpiresAt: c.ExpiresAt, Principal: p}
+// complete makes the key of a credential, which stays where it is.
+func (k *credential) complete(app *keystore.App, c *Credential) {
+	k.Key = keystore.Key{
+		Signing: c.Signing, Disabled: c.Disabled, NotBefore: c.NotBefore, ExpiresAt: c.ExpiresAt, Principal: &k.principal,
+	}
 	if c.Signing == nil {
 		k.Digest = c.Digest
 	}
 	k.Complete(app, c.Name, c.Scopes)
-	return k
 }
 
 // With returns the keys with those of Secrets after them. One that has the name of a credential before it is left out
@@ -62,7 +69,7 @@ func complete(app *keystore.App, c *Credential, p *authz.Principal) keystore.Key
 func (a *Keys) With(secrets []Secret) (*Keys, []*v1alpha1.Error) {
 	all := &Keys{
 		app: a.app, origin: a.origin, secrets: secrets,
-		keys: append(make([]keystore.Key, 0, len(a.keys)+len(secrets)), a.keys...),
+		keys: append(make([]credential, 0, len(a.keys)+len(secrets)), a.keys...),
 	}
 	taken := make(map[string]struct{}, cap(all.keys))
 	for i := range a.keys {
@@ -70,14 +77,15 @@ func (a *Keys) With(secrets []Secret) (*Keys, []*v1alpha1.Error) {
 	}
 	var errs []*v1alpha1.Error
 	for i := range secrets {
-		k := complete(a.app, &secrets[i].Credential, new(authz.Principal))
+		all.keys = append(all.keys, credential{}) // there is room: none moves
+		k := &all.keys[len(all.keys)-1]
+		k.complete(a.app, &secrets[i].Credential)
 		if _, twice := taken[k.ID]; twice {
-			all.keys = append(all.keys, keystore.Key{})
+			*k = credential{}
 			errs = append(errs, all.errorf(len(all.keys)-1, "name", "rename one of them", "the App has a credential of that name; that one counts"))
 			continue
 		}
 		taken[k.ID] = struct{}{}
-		all.keys = append(all.keys, k)
 	}
 	return all, errs
 }

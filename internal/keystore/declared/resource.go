@@ -3,6 +3,7 @@ package declared
 import (
 	"errors"
 	"time"
+	"unique"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -23,7 +24,8 @@ type Reader struct {
 func FromResource(r *v1alpha1.App, origin v1alpha1.Origin, read Reader, hasher *keystore.Hasher) (App, []*v1alpha1.Error) {
 	app := App{
 		App: keystore.App{
-			Namespace: r.Namespace, Name: r.Name, Labels: r.Labels, Attributes: r.Spec.Attributes,
+			Namespace: unique.Make(r.Namespace).Value(), // schemes compare it at every check: one text for all its Apps
+			Name:      r.Name, Labels: r.Labels, Attributes: r.Spec.Attributes,
 			Scopes: authz.NewScopes(r.Spec.Scopes...), Disabled: r.Spec.Disabled,
 		},
 		Credentials: make([]Credential, 0, len(r.Spec.Credentials)),

@@ -23,8 +23,8 @@ func (a *Keys) Revoke(later *App, gone func(credential string) bool) *Keys {
 		}
 		name := k.ID[len(app.Namespace+"/"+app.Name+"/"):]
 		at := slices.IndexFunc(later.Credentials, func(c Credential) bool { return c.Name == name })
-		if at < 0 || gone(name) || later.Credentials[at].replaces(k) {
-			*k = keystore.Key{}
+		if at < 0 || gone(name) || later.Credentials[at].replaces(&k.Key) {
+			*k = credential{}
 			continue
 		}
 		c := &later.Credentials[at]
@@ -35,9 +35,8 @@ func (a *Keys) Revoke(later *App, gone func(credential string) bool) *Keys {
 		if c.Scopes != nil {
 			k.Scopes = k.Scopes.Only(c.Scopes)
 		}
-		principal := *k.Principal // the key before holds it too
-		principal.Scopes = k.Scopes
-		k.Principal = &principal
+		k.principal.Scopes = k.Scopes // its own: the key before has another
+		k.Principal = &k.principal
 	}
 	return left
 }
