@@ -31,7 +31,10 @@ func exported(t *testing.T) map[string]bool {
 	tel.RegisterReplay(func() telemetry.ReplayStats { return telemetry.ReplayStats{Capacity: 1} })
 	tel.RegisterStatuses(func() telemetry.StatusStats { return telemetry.StatusStats{} })
 	tel.RegisterKeyStore(
-		func() telemetry.KeyStoreStats { return telemetry.KeyStoreStats{} }, func() telemetry.UsageStats { return telemetry.UsageStats{} },
+		func() telemetry.KeyStoreStats {
+			return telemetry.KeyStoreStats{Expiring: []telemetry.ExpiringKeys{{Namespace: "shop", Keys: 1}}}
+		},
+		func() telemetry.UsageStats { return telemetry.UsageStats{} },
 	)
 	tel.RegisterAdmin()("KeyService/IssueKey", "ok")
 	tel.RegisterPanics(func() uint64 { return 0 })

@@ -83,9 +83,9 @@ func TestRevoke(t *testing.T) {
 					t.Errorf("before, %s may %s: %v, want %v", c.Name, scope, before, want)
 				}
 				want := before && grants(&later, c, scope)
-				for what, revoked := range map[string]*Keys{"": left, "heard again, ": again} {
+				for what, revoked := range map[string]*Keys{"once": left, "again": again} {
 					if k := find(t, revoked, c); k != nil && may(t, revoked, c, scope) != want {
-						t.Errorf("%s%s may %s: %v, want %v", what, c.Name, scope, !want, want)
+						t.Errorf("heard %s, %s may %s: %v, want %v", what, c.Name, scope, !want, want)
 					}
 				}
 			}
