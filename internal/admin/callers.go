@@ -54,14 +54,14 @@ type caller struct {
 
 type callers []*caller
 
-// followCallers reads the file, and again when it has changed.
-func followCallers(path string, log *slog.Logger) (*reload.Value[callers], error) {
+// followCallers reads the file, and again when it has changed. certificates says whether callers are asked for one.
+func followCallers(path string, certificates bool, log *slog.Logger) (*reload.Value[callers], error) {
 	load := func() (callers, error) {
 		data, err := os.ReadFile(path)
 		if err != nil {
 			return nil, fmt.Errorf("admin.callersFile: %w", err)
 		}
-		return parseCallers(path, data)
+		return parseCallers(path, data, certificates)
 	}
 	return reload.New("the callers file "+path, load, log, path)
 }
@@ -114,13 +114,13 @@ func (e *certificateEntry) names(cert *x509.Certificate) bool {
 }
 
 // parseCallers reads a callers file. Its errors are config.Errors.
-func parseCallers(path string, data []byte) (callers, error) {
+func parseCallers(path string, data []byte, certificates bool) (callers, error) {
 	var file callersFile
 	at, err := config.Decode(path, data, &file)
 	if err != nil {
 		return nil, err
 	}
-	p := callersParser{at: at, path: path, seen: map[string]string{}}
+	p := callersParser{at: at, path: path, certificates: certificates, seen: map[string]string{}}
 	if len(file.Callers) == 0 {
 		p.fail("callers", "list who may call, each with a name, a tokenDigest or a certificate, and roles", "nobody may call")
 	}
@@ -135,10 +135,11 @@ func parseCallers(path string, data []byte) (callers, error) {
 }
 
 type callersParser struct {
-	at   config.Places
-	path string
-	seen map[string]string // what must not be there twice, with the field that has it
-	errs config.Errors
+	at           config.Places
+	path         string
+	certificates bool
+	seen         map[string]string // what must not be there twice, with the field that has it
+	errs         config.Errors
 }
 
 func (p *callersParser) fail(field, remedy, format string, args ...any) {
@@ -201,6 +202,10 @@ func (p *callersParser) certificate(field string, e *certificateEntry) certifica
 	}
 	if given != 1 {
 		p.fail(field, "give exactly one of uri, dns and subject", "it is not clear which name of the certificate counts")
+	}
+	if !p.certificates {
+		p.fail(field, "set admin.tls.clientCAFile to the CAs that sign callers' certificates, or give the caller a tokenDigest",
+			"the admin API asks nobody for a certificate, so this caller could never call")
 	}
 	p.once(field, fmt.Sprint("certificate ", *e), "give each caller its own certificate")
 	return *e

@@ -38,6 +38,8 @@ func TestCallersFile(t *testing.T) {
 		"callers:\n- tokenDigest: " + digest + "\n  certificate: {dns: ci}": `callers.yaml:2: callers[0].name: the caller has no name; write one line of up to 128 characters, for the record
 callers.yaml:2: callers[0]: it is not clear how the caller proves itself; give it exactly one of tokenDigest and certificate
 callers.yaml:2: callers[0].roles: the caller may do nothing; give it a role and the role's namespaces`,
+		"callers:\n- {name: ci, certificate: {dns: ci}, roles: [{role: viewer, namespaces: [shop]}]}": "callers.yaml:2: callers[0].certificate: the admin API asks nobody for a certificate, so this caller could never call; " +
+			"set admin.tls.clientCAFile to the CAs that sign callers' certificates, or give the caller a tokenDigest",
 		"callers:\n- name: ci\n  certificate: {uri: a, dns: b}\n  roles:\n  - {role: boss}\n  - {role: admin, namespaces: [Shop]}": `callers.yaml:3: callers[0].certificate: it is not clear which name of the certificate counts; give exactly one of uri, dns and subject
 callers.yaml:5: callers[0].roles[0].role: "boss" is not a role; write viewer, operator or admin
 callers.yaml:5: callers[0].roles[0].namespaces: the role is for no namespace; list namespaces, or write "*" for all
@@ -45,7 +47,7 @@ callers.yaml:6: callers[0].roles[1].namespaces[0]: "Shop" is not the name of a n
 		"callers:\n- {name: ci, tokenDigest: '" + digest + "', roles: [{role: admin, namespaces: ['*']}]}\n- {name: ci, tokenDigest: '" + digest + "', roles: [{role: admin, namespaces: ['*']}]}": `callers.yaml:3: callers[1].name: it is that of callers[0].name already; give each caller its own name
 callers.yaml:3: callers[1].tokenDigest: it is that of callers[0].tokenDigest already; give each caller its own token`,
 	} {
-		_, err := parseCallers("callers.yaml", []byte(text))
+		_, err := parseCallers("callers.yaml", []byte(text), strings.Contains(text, "uri:"))
 		if err == nil {
 			t.Errorf("%s: accepted", text)
 			continue
@@ -223,6 +225,28 @@ func TestCertificates(t *testing.T) {
 			if got != tc.want {
 				t.Errorf("%s (HTTP/2: %v): %v", tc.what, http2, err)
 			}
+		}
+	}
+}
+
+// TestCertificatesMustBeAskedFor has a caller with a certificate, and listeners that ask for none.
+func TestCertificatesMustBeAskedFor(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "callers.yaml")
+	text := "callers:\n- {name: ci, certificate: {dns: ci.shop}, roles: [{role: viewer, namespaces: [shop]}]}\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for what, tc := range map[string]struct {
+		tls  *listen.TLS
+		want string
+	}{
+		"no TLS":           {nil, "set admin.tls.clientCAFile"},
+		"no authorities":   {&listen.TLS{CertFile: "/nowhere.crt", KeyFile: "/nowhere.key"}, "set admin.tls.clientCAFile"},
+		"with authorities": {&listen.TLS{CertFile: "/nowhere.crt", KeyFile: "/nowhere.key", ClientCAFile: "/nowhere.ca"}, "/nowhere.crt"},
+	} {
+		_, err := New(Options{Store: start(t, sqlite(t)).store, Hasher: hasher, CallersFile: file, TLS: tc.tls})
+		if err == nil || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s: %v", what, err)
 		}
 	}
 }

@@ -39,7 +39,7 @@ type Options struct {
 	CallersFile string
 
 	// TLS serves TLS; nil serves plain text, to this machine only. Clients may do without a certificate if they have a
-	// token.
+	// token; without a ClientCAFile there can be no caller with a certificate.
 	TLS *listen.TLS
 
 	// Declared says where resources declare an App, if they do; nil: they declare none.
@@ -77,7 +77,7 @@ func New(opts Options) (*Server, error) {
 	if opts.Declared == nil {
 		opts.Declared = func(string, string) (string, bool) { return "", false }
 	}
-	callers, err := followCallers(opts.CallersFile, opts.Log)
+	callers, err := followCallers(opts.CallersFile, opts.TLS != nil && opts.TLS.ClientCAFile != "", opts.Log)
 	if err != nil {
 		return nil, err
 	}

@@ -159,7 +159,8 @@ type Postgres struct {
 type Admin struct {
 	// Address is host:port or unix:///path. Default 127.0.0.1:9002. Beyond the machine itself it needs TLS.
 	Address Address `yaml:"address"`
-	// TLS serves TLS instead of plain text. The files are read again when they change.
+	// TLS serves TLS instead of plain text. The files are read again when they change. Here clientCAFile only lets callers
+	// show a certificate: those with a token need none.
 	TLS TLS `yaml:"tls"`
 	// CallersFile says who may call and do what, in YAML. It is read again when it changes. Empty: nobody, and the admin API
 	// is not served.
