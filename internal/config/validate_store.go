@@ -77,6 +77,9 @@ func (v *validator) admin(c *Config) {
 	v.tls("admin.tls", a.TLS)
 	v.file("admin.callersFile", a.CallersFile)
 	if a.CallersFile == "" {
+		if v.at["admin.address"] != "" || a.TLS != (TLS{}) {
+			v.fail("admin.callersFile", "name the file that says who may call", "there are settings for an admin API, and nobody may call it")
+		}
 		return
 	}
 	if c.KeyStore.Database == nil {
