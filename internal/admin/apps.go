@@ -22,13 +22,12 @@ func (s apps) CreateApp(ctx context.Context, r *adminv1.CreateAppRequest) (*admi
 	if err := validApp(r.GetApp()); err != nil {
 		return nil, err
 	}
-	app := appFrom(r.GetApp())
-	if where, ok := s.declared(app.Namespace, app.Name); ok {
-		return nil, refused(connect.CodeAlreadyExists,
-			"the App %s is declared in %s, and cannot be in the database too; change it there, or choose another name", app.AppName, where)
-	}
+	app, name := appFrom(r.GetApp()), callOf(ctx).target
 	made, err := once(ctx, s.service, r, func(w *change) (*adminv1.App, sqlstore.KeyName, error) {
-		name := sqlstore.KeyName{Namespace: app.Namespace, App: app.Name}
+		if where, ok := s.declared(app.Namespace, app.Name); ok {
+			return nil, name, refused(connect.CodeAlreadyExists,
+				"the App %s is declared in %s, and cannot be in the database too; change it there, or choose another name", app.AppName, where)
+		}
 		stored, err := w.CreateApp(app)
 		if err != nil {
 			return nil, name, err

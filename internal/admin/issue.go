@@ -48,15 +48,13 @@ func notice(k *adminv1.Key) string {
 	return "This request was answered before, and a secret is shown once. If it was lost, rotate the key to get another."
 }
 
-// appOfKeys returns the App that a key is made for.
+// appOfKeys returns the App that a key is made for. It must not be declared, in the database or not: then only the keys
+// that are declared with it are good.
 func (s keys) appOfKeys(w *change, name sqlstore.AppName) (sqlstore.App, error) {
-	app, err := w.App(name)
-	if errors.Is(err, sqlstore.ErrNotFound) {
-		if where, ok := s.declared(name.Namespace, name.Name); ok {
-			return app, refused(connect.CodeFailedPrecondition, "the App %s is declared in %s; add its keys there", name, where)
-		}
+	if where, ok := s.declared(name.Namespace, name.Name); ok {
+		return sqlstore.App{}, refused(connect.CodeFailedPrecondition, "the App %s is declared in %s; add its keys there", name, where)
 	}
-	return app, orNoApp(err, name)
+	return w.app(name)
 }
 
 // keyFrom returns the key that a request asks for, all but its secret.

@@ -222,3 +222,41 @@ func TestAppsEnd(t *testing.T) {
 		}
 	})
 }
+
+// TestAppsDeclaredLater declares an App that is in the database already: its keys there are refused, so no more are made,
+// and those that there are can still be ended.
+func TestAppsDeclaredLater(t *testing.T) {
+	declared := false
+	s := start(t, sqlite(t), func(o *Options) { o.Declared = func(string, string) (string, bool) { return "apps.yaml:3", declared } })
+	ctx, apps, keys := t.Context(), s.apps(adminToken), s.keys(adminToken)
+	create := &adminv1.CreateAppRequest{App: &adminv1.App{Namespace: "shop", Name: "acme"}, RequestId: requestID}
+	must[*adminv1.CreateAppResponse](t)(apps.CreateApp(ctx, create))
+	s.issue()
+	declared = true
+	if _, err := apps.CreateApp(ctx, create); err != nil {
+		t.Errorf("a repeated request is answered as before: %v", err)
+	}
+	for method, call := range map[string]func() error{
+		"IssueKey": func() error {
+			_, err := keys.IssueKey(ctx, &adminv1.IssueKeyRequest{Namespace: "shop", App: "acme"})
+			return err
+		},
+		"ImportKeys": func() error {
+			_, err := keys.ImportKeys(ctx, &adminv1.ImportKeysRequest{
+				Namespace: "shop", App: "acme", Keys: []*adminv1.ImportedKey{{Name: "old", Digest: strings.Repeat("01", 32)}},
+			})
+			return err
+		},
+		"RotateKey": func() error {
+			_, err := keys.RotateKey(ctx, &adminv1.RotateKeyRequest{Namespace: "shop", App: "acme", Name: "key"})
+			return err
+		},
+	} {
+		if err := call(); connect.CodeOf(err) != connect.CodeFailedPrecondition || !strings.Contains(err.Error(), "is declared in apps.yaml:3") {
+			t.Errorf("%s: %v", method, err)
+		}
+	}
+	if _, err := keys.RevokeKey(ctx, &adminv1.RevokeKeyRequest{Namespace: "shop", App: "acme", Name: "key"}); err != nil {
+		t.Error(err)
+	}
+}

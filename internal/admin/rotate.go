@@ -83,7 +83,7 @@ func (w *change) mayRotate(old *sqlstore.Key) error {
 
 // succeed makes the successor.
 func (s keys) succeed(w *change, old *sqlstore.Key, r *adminv1.RotateKeyRequest) (sqlstore.Key, authz.Secret, error) {
-	app, err := w.app(old.AppName())
+	app, err := s.appOfKeys(w, old.AppName())
 	if err != nil {
 		return sqlstore.Key{}, "", err
 	}
