@@ -95,10 +95,14 @@ func (s keys) succeed(w *change, old *sqlstore.Key, r *adminv1.RotateKeyRequest)
 	if err := fitsType(&k); err != nil {
 		return k, "", err
 	}
+	begin := w.Now()
+	if old.NotBefore.After(begin) { // what is not good yet does not become so
+		begin, k.NotBefore = old.NotBefore, old.NotBefore
+	}
 	var given bool
 	k.ExpiresAt, given, err = ending(r.GetExpireTime(), r.GetTtl(), w.Now())
 	if err == nil && !given {
-		k.ExpiresAt = asLongAs(old, w.Now())
+		k.ExpiresAt = asLongAs(old, begin)
 	}
 	if err == nil {
 		err = lasts(&k, w.Now())
@@ -109,8 +113,8 @@ func (s keys) succeed(w *change, old *sqlstore.Key, r *adminv1.RotateKeyRequest)
 	return s.make(w, k)
 }
 
-// asLongAs returns when a key ends that is made to last as long as the old one was: zero for never.
-func asLongAs(old *sqlstore.Key, now time.Time) time.Time {
+// asLongAs returns when a key ends that begins then and is made to last as long as the old one was: zero for never.
+func asLongAs(old *sqlstore.Key, begin time.Time) time.Time {
 	if old.ExpiresAt.IsZero() {
 		return time.Time{}
 	}
@@ -122,7 +126,7 @@ func asLongAs(old *sqlstore.Key, now time.Time) time.Time {
 	if old.Type == sqlstore.PersonalAccessToken {
 		length = min(length, longestToken)
 	}
-	return now.Add(length)
+	return begin.Add(length)
 }
 
 // end lets the old key end after the overlap, or when it would have anyway.

@@ -233,6 +233,13 @@ func TestRotation(t *testing.T) {
 	at("a key that ends before the overlap does, ends", next.GetPredecessor().GetExpireTime(), 30*time.Minute)
 	at("its successor lasts as long as it did and ends", next.GetKey().GetExpireTime(), time.Hour)
 
+	s.issue(func(r *adminv1.IssueKeyRequest) {
+		r.Name, r.NotBefore, r.Ttl = "early", timestamppb.New(s.clock.now().Add(2*day)), durationpb.New(12*day)
+	})
+	next = must[*adminv1.RotateKeyResponse](t)(rotate("early"))
+	at("a key that is not good yet has a successor that begins", next.GetKey().GetNotBefore(), 2*day)
+	at("and ends", next.GetKey().GetExpireTime(), 12*day)
+
 	s.issue(func(r *adminv1.IssueKeyRequest) { r.Name, r.Type, r.Subject, r.Prefix = "token", pat, "ada", "acme_" })
 	next = must[*adminv1.RotateKeyResponse](t)(rotate("token", func(r *adminv1.RotateKeyRequest) { r.Ttl = durationpb.New(day) }))
 	at("the time that was asked for ends", next.GetKey().GetExpireTime(), day)
