@@ -1,6 +1,9 @@
 package admin
 
 import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,6 +13,7 @@ import (
 	"connectrpc.com/connect"
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/fieldmaskpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	sqlstore "github.com/postern-auth/postern/internal/keystore/sql"
@@ -110,6 +114,54 @@ func TestPageTokens(t *testing.T) {
 	if len(less.GetKeys()) != 6 {
 		t.Errorf("%v", less)
 	}
+}
+
+// TestTextsThatNoDatabaseTakes asks for what one of the databases would choke on: that is no fault of the database.
+func TestTextsThatNoDatabaseTakes(t *testing.T) {
+	both(t, func(t *testing.T, database sqlstore.Options) {
+		s := start(t, database)
+		list := &adminv1.ListKeysRequest{}
+		data, err := json.Marshal(pageToken[sqlstore.KeyName]{listOf(list), sqlstore.KeyName{Namespace: "shop", App: "a\x00", Name: "b"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		list.PageToken = base64.RawURLEncoding.EncodeToString(data)
+		for want, call := range map[string]func(context.Context) error{
+			"name: it holds a NUL byte; leave it out": func(ctx context.Context) error {
+				_, err := s.apps(rootToken).GetApp(ctx, &adminv1.GetAppRequest{Namespace: "shop", Name: "a\x00"})
+				return err
+			},
+			"key.name: it holds a NUL byte; leave it out": func(ctx context.Context) error {
+				_, err := s.keys(rootToken).UpdateKey(ctx, &adminv1.UpdateKeyRequest{
+					Key: &adminv1.Key{Namespace: "shop", App: "a", Name: "\x00"}, UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"disabled"}},
+				})
+				return err
+			},
+			"key.namespace: must be at least 1 characters": func(ctx context.Context) error {
+				_, err := s.keys(rootToken).UpdateKey(ctx, &adminv1.UpdateKeyRequest{
+					Key: &adminv1.Key{App: "a", Name: "b"}, UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"disabled"}},
+				})
+				return err
+			},
+			"caller: it holds a NUL byte; leave it out": func(ctx context.Context) error {
+				_, err := s.audit(viewerToken).ListAuditEvents(ctx, &adminv1.ListAuditEventsRequest{Caller: "\x00"})
+				return err
+			},
+			`match_labels["$["]: does not match regex pattern ` + "`^[A-Za-z0-9][-./_A-Za-z0-9]{0,316}$`": func(ctx context.Context) error {
+				_, err := s.apps(viewerToken).ListApps(ctx, &adminv1.ListAppsRequest{MatchLabels: map[string]string{"$[": "x"}})
+				return err
+			},
+			errPageToken[0].field + ": " + errPageToken[0].description: func(ctx context.Context) error {
+				_, err := s.keys(viewerToken).ListKeys(ctx, list)
+				return err
+			},
+		} {
+			err := call(t.Context())
+			if diff := cmp.Diff([]string{want}, fields(err)); diff != "" {
+				t.Errorf("%v: %s", err, diff)
+			}
+		}
+	})
 }
 
 func TestUsage(t *testing.T) {

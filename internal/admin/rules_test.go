@@ -58,7 +58,7 @@ func TestWhatIsNotIssued(t *testing.T) {
 		}
 	}
 	for _, r := range []*adminv1.IssueKeyRequest{
-		{Type: pat, Subject: "ada\r\nX-Admin: 1"}, {Type: hmac, SigningKeyId: "a\nb"}, {Type: hmac, Algorithm: "hmac-md5"},
+		{Type: pat, Subject: "ada\r\nX-Admin: 1"}, {Type: pat, Subject: " app:shop/other"}, {Type: pat, Subject: "ada\u0085"}, {Type: hmac, SigningKeyId: "a\nb"}, {Type: hmac, Algorithm: "hmac-md5"},
 		{Type: public, PublicKey: "-----BEGIN PRIVATE KEY-----\nMC4CAQ==\n-----END PRIVATE KEY-----"},
 	} {
 		r.Namespace, r.App = "shop", "acme"

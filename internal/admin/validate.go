@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"buf.build/go/protovalidate"
 	"connectrpc.com/connect"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protopath"
+	"google.golang.org/protobuf/reflect/protorange"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	adminv1 "github.com/postern-auth/postern/proto/postern/admin/v1"
@@ -49,14 +52,27 @@ func (v *validator) intercept(next connect.UnaryFunc) connect.UnaryFunc {
 }
 
 func (v *validator) check(message proto.Message) error {
+	list := unstorable(message)
 	err := v.rules.Validate(message)
-	broken, ok := errors.AsType[*protovalidate.ValidationError](err)
-	if !ok {
-		return err
+	if broken, ok := errors.AsType[*protovalidate.ValidationError](err); ok {
+		for _, one := range broken.Violations {
+			list = append(list, violation{protovalidate.FieldPathString(one.Proto.GetField()), one.Proto.GetMessage()})
+		}
+		return list
 	}
-	var list violations
-	for _, one := range broken.Violations {
-		list = append(list, violation{protovalidate.FieldPathString(one.Proto.GetField()), one.Proto.GetMessage()})
+	if err == nil && list != nil {
+		err = list
 	}
+	return err
+}
+
+// unstorable finds texts that PostgreSQL takes neither as a value nor in a question.
+func unstorable(message proto.Message) (list violations) {
+	_ = protorange.Options{Stable: true}.Range(message.ProtoReflect(), func(at protopath.Values) error { // which never fails
+		if text, ok := at.Index(-1).Value.Interface().(string); ok && strings.Contains(text, "\x00") {
+			list = append(list, violation{strings.TrimPrefix(at.Path[1:].String(), "."), "it holds a NUL byte; leave it out"})
+		}
+		return nil
+	}, nil)
 	return list
 }

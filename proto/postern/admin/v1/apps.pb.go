@@ -747,13 +747,13 @@ const file_postern_admin_v1_apps_proto_rawDesc = "" +
 	"\tnamespace\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\tnamespace\x12\x1b\n" +
 	"\x04name\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04name\"9\n" +
 	"\x0eGetAppResponse\x12'\n" +
-	"\x03app\x18\x01 \x01(\v2\x15.postern.admin.v1.AppR\x03app\"\x8b\x02\n" +
+	"\x03app\x18\x01 \x01(\v2\x15.postern.admin.v1.AppR\x03app\"\xbf\x02\n" +
 	"\x0fListAppsRequest\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12$\n" +
 	"\tpage_size\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12\x1d\n" +
 	"\n" +
-	"page_token\x18\x03 \x01(\tR\tpageToken\x12U\n" +
-	"\fmatch_labels\x18\x04 \x03(\v22.postern.admin.v1.ListAppsRequest.MatchLabelsEntryR\vmatchLabels\x1a>\n" +
+	"page_token\x18\x03 \x01(\tR\tpageToken\x12\x88\x01\n" +
+	"\fmatch_labels\x18\x04 \x03(\v22.postern.admin.v1.ListAppsRequest.MatchLabelsEntryB1\xbaH.\x9a\x01+\x10@\"'r%2#^[A-Za-z0-9][-./_A-Za-z0-9]{0,316}$R\vmatchLabels\x1a>\n" +
 	"\x10MatchLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"e\n" +

@@ -217,7 +217,7 @@ type Key struct {
 	Description string `protobuf:"bytes,11,opt,name=description,proto3" json:"description,omitempty"`
 	// Of personal access tokens: the user.
 	Subject string `protobuf:"bytes,12,opt,name=subject,proto3" json:"subject,omitempty"`
-	// Those of the App if all_scopes; else exactly these.
+	// Those of the App if all_scopes; else these, as far as the App has them at the time.
 	Scopes     []string               `protobuf:"bytes,13,rep,name=scopes,proto3" json:"scopes,omitempty"`
 	AllScopes  bool                   `protobuf:"varint,14,opt,name=all_scopes,json=allScopes,proto3" json:"all_scopes,omitempty"`
 	Disabled   bool                   `protobuf:"varint,15,opt,name=disabled,proto3" json:"disabled,omitempty"`
@@ -443,7 +443,7 @@ type IssueKeyRequest struct {
 	// At most one of expire_time and ttl. A personal access token without either expires after 30 days.
 	ExpireTime *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
 	Ttl        *durationpb.Duration   `protobuf:"bytes,11,opt,name=ttl,proto3" json:"ttl,omitempty"`
-	// Of a personal access token: the user, as identity headers will say it.
+	// Of a personal access token: the user, as identity headers will say it: without control characters, or spaces around it.
 	Subject string `protobuf:"bytes,12,opt,name=subject,proto3" json:"subject,omitempty"`
 	// Of an API key or token: what it begins with; empty is pk_, or pat_ for a token.
 	Prefix string `protobuf:"bytes,13,opt,name=prefix,proto3" json:"prefix,omitempty"`
@@ -987,7 +987,8 @@ type ListKeysRequest struct {
 	App       string `protobuf:"bytes,2,opt,name=app,proto3" json:"app,omitempty"`
 	PageSize  int32  `protobuf:"varint,3,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	PageToken string `protobuf:"bytes,4,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
-	// Only keys that expire within this time from now and have not expired yet.
+	// Only keys that expire within this time from now and have not expired yet; those that are revoked only if states has
+	// KEY_STATE_REVOKED.
 	ExpiringWithin *durationpb.Duration `protobuf:"bytes,5,opt,name=expiring_within,json=expiringWithin,proto3" json:"expiring_within,omitempty"`
 	// Only keys in one of these states; empty: all.
 	States []KeyState `protobuf:"varint,6,rep,packed,name=states,proto3,enum=postern.admin.v1.KeyState" json:"states,omitempty"`
@@ -1663,11 +1664,11 @@ var File_postern_admin_v1_keys_proto protoreflect.FileDescriptor
 
 const file_postern_admin_v1_keys_proto_rawDesc = "" +
 	"\n" +
-	"\x1bpostern/admin/v1/keys.proto\x12\x10postern.admin.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x89\a\n" +
-	"\x03Key\x12\x1c\n" +
-	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x10\n" +
-	"\x03app\x18\x02 \x01(\tR\x03app\x12\x12\n" +
-	"\x04name\x18\x03 \x01(\tR\x04name\x12-\n" +
+	"\x1bpostern/admin/v1/keys.proto\x12\x10postern.admin.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa4\a\n" +
+	"\x03Key\x12%\n" +
+	"\tnamespace\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\tnamespace\x12\x19\n" +
+	"\x03app\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x03app\x12\x1b\n" +
+	"\x04name\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04name\x12-\n" +
 	"\x04type\x18\x04 \x01(\x0e2\x19.postern.admin.v1.KeyTypeR\x04type\x120\n" +
 	"\x05state\x18\x05 \x01(\x0e2\x1a.postern.admin.v1.KeyStateR\x05state\x12\x16\n" +
 	"\x06prefix\x18\x06 \x01(\tR\x06prefix\x12\x1b\n" +
@@ -1695,7 +1696,7 @@ const file_postern_admin_v1_keys_proto_rawDesc = "" +
 	"updateTime\x12\x1c\n" +
 	"\tsuccessor\x18\x15 \x01(\tR\tsuccessor\x12@\n" +
 	"\x0elast_used_time\x18\x16 \x01(\v2\x1a.google.protobuf.TimestampR\flastUsedTime\x12\x12\n" +
-	"\x04etag\x18\x17 \x01(\tR\x04etag\"\xe8\a\n" +
+	"\x04etag\x18\x17 \x01(\tR\x04etag\"\x9d\b\n" +
 	"\x0fIssueKeyRequest\x12%\n" +
 	"\tnamespace\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\tnamespace\x12\x19\n" +
 	"\x03app\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x03app\x12B\n" +
@@ -1711,8 +1712,8 @@ const file_postern_admin_v1_keys_proto_rawDesc = "" +
 	"\vexpire_time\x18\n" +
 	" \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"expireTime\x125\n" +
-	"\x03ttl\x18\v \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\x03ttl\x127\n" +
-	"\asubject\x18\f \x01(\tB\x1d\xbaH\x1ar\x18\x18\x80\x022\x13^[^\\x00-\\x1F\\x7F]*$R\asubject\x12\x16\n" +
+	"\x03ttl\x18\v \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\x03ttl\x12l\n" +
+	"\asubject\x18\f \x01(\tBR\xbaHOrM\x18\x80\x022H^([^\\x00-\\x20\\x7F-\\xA0]([^\\x00-\\x1F\\x7F-\\x9F]*[^\\x00-\\x20\\x7F-\\xA0])?)?$R\asubject\x12\x16\n" +
 	"\x06prefix\x18\r \x01(\tR\x06prefix\x128\n" +
 	"\x0esigning_key_id\x18\x0e \x01(\tB\x12\xbaH\x0fr\r\x18\x80\x022\b^[ -~]*$R\fsigningKeyId\x12\xda\x01\n" +
 	"\talgorithm\x18\x0f \x01(\tB\xbb\x01\xbaH\xb7\x01r\xb4\x01R\x00R\x11ecdsa-p256-sha256R\x11ecdsa-p384-sha384R\fecdsa-sha256R\aed25519R\thmac-sha1R\vhmac-sha256R\vhmac-sha384R\vhmac-sha512R\x0ersa-pss-sha512R\brsa-sha1R\n" +
@@ -1750,16 +1751,15 @@ const file_postern_admin_v1_keys_proto_rawDesc = "" +
 	"\x03app\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x03app\x12\x1b\n" +
 	"\x04name\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04name\"9\n" +
 	"\x0eGetKeyResponse\x12'\n" +
-	"\x03key\x18\x01 \x01(\v2\x15.postern.admin.v1.KeyR\x03key\"\xa7\x02\n" +
+	"\x03key\x18\x01 \x01(\v2\x15.postern.admin.v1.KeyR\x03key\"\xa9\x02\n" +
 	"\x0fListKeysRequest\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x10\n" +
 	"\x03app\x18\x02 \x01(\tR\x03app\x12$\n" +
 	"\tpage_size\x18\x03 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12\x1d\n" +
 	"\n" +
 	"page_token\x18\x04 \x01(\tR\tpageToken\x12B\n" +
-	"\x0fexpiring_within\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\x0eexpiringWithin\x12A\n" +
-	"\x06states\x18\x06 \x03(\x0e2\x1a.postern.admin.v1.KeyStateB\r\xbaH\n" +
-	"\x92\x01\a\"\x05\x82\x01\x02\x10\x01R\x06states\x12\x18\n" +
+	"\x0fexpiring_within\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\x0eexpiringWithin\x12C\n" +
+	"\x06states\x18\x06 \x03(\x0e2\x1a.postern.admin.v1.KeyStateB\x0f\xbaH\f\x92\x01\t\x18\x01\"\x05\x82\x01\x02\x10\x01R\x06states\x12\x18\n" +
 	"\asubject\x18\a \x01(\tR\asubject\"e\n" +
 	"\x10ListKeysResponse\x12)\n" +
 	"\x04keys\x18\x01 \x03(\v2\x15.postern.admin.v1.KeyR\x04keys\x12&\n" +

@@ -64,8 +64,8 @@ type KeyServiceClient interface {
 	// the key is revoked, or was rotated and would end later.
 	UpdateKey(context.Context, *v1.UpdateKeyRequest) (*v1.UpdateKeyResponse, error)
 	// RotateKey makes a successor with the same scopes, and lets the old key end after the overlap. The successor of a
-	// signing key has its own key id as signing_key_id, for both are good in the overlap. FAILED_PRECONDITION if the key is
-	// revoked or disabled, or has a successor already.
+	// signing key has its own key id as signing_key_id, for both are good in the overlap. That of a key that is not good yet
+	// has the same not_before. FAILED_PRECONDITION if the key is revoked or disabled, or has a successor already.
 	RotateKey(context.Context, *v1.RotateKeyRequest) (*v1.RotateKeyResponse, error)
 	// RevokeKey ends a key at once and for good. Its metadata stays. Revoking a revoked key changes nothing.
 	RevokeKey(context.Context, *v1.RevokeKeyRequest) (*v1.RevokeKeyResponse, error)
@@ -234,8 +234,8 @@ type KeyServiceHandler interface {
 	// the key is revoked, or was rotated and would end later.
 	UpdateKey(context.Context, *v1.UpdateKeyRequest) (*v1.UpdateKeyResponse, error)
 	// RotateKey makes a successor with the same scopes, and lets the old key end after the overlap. The successor of a
-	// signing key has its own key id as signing_key_id, for both are good in the overlap. FAILED_PRECONDITION if the key is
-	// revoked or disabled, or has a successor already.
+	// signing key has its own key id as signing_key_id, for both are good in the overlap. That of a key that is not good yet
+	// has the same not_before. FAILED_PRECONDITION if the key is revoked or disabled, or has a successor already.
 	RotateKey(context.Context, *v1.RotateKeyRequest) (*v1.RotateKeyResponse, error)
 	// RevokeKey ends a key at once and for good. Its metadata stays. Revoking a revoked key changes nothing.
 	RevokeKey(context.Context, *v1.RevokeKeyRequest) (*v1.RevokeKeyResponse, error)
