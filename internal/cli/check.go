@@ -85,7 +85,7 @@ cannot be read; with --coverage 0 all routes are covered, 1 some are not, or the
 }
 
 func (f *checkFlags) run(cmd *cobra.Command, rawURL string) error {
-	asJSON, err := wantsJSON(cmd)
+	format, err := formatOf(cmd)
 	if err != nil {
 		return err
 	}
@@ -122,8 +122,8 @@ func (f *checkFlags) run(cmd *cobra.Command, rawURL string) error {
 		}
 	}
 	out := cmd.OutOrStdout()
-	if asJSON {
-		err = printJSON(out, struct {
+	if format != asText {
+		err = format.print(out, struct {
 			*policy.Trace
 			Compared []comparison `json:"compared,omitempty"`
 		}{trace, compared})

@@ -16,7 +16,7 @@ import (
 
 // listCoverage lists the routes of a cluster.
 func (f *checkFlags) listCoverage(cmd *cobra.Command) error {
-	asJSON, err := wantsJSON(cmd)
+	format, err := formatOf(cmd)
 	if err != nil {
 		return err
 	}
@@ -33,8 +33,8 @@ func (f *checkFlags) listCoverage(cmd *cobra.Command) error {
 		fmt.Fprintln(cmd.ErrOrStderr(), e)
 	}
 	report := newCoverageReport(inspection.Coverage())
-	if asJSON {
-		err = printJSON(cmd.OutOrStdout(), report)
+	if format != asText {
+		err = format.print(cmd.OutOrStdout(), report)
 	} else if err = report.print(cmd.OutOrStdout()); err == nil {
 		_, err = fmt.Fprintf(cmd.ErrOrStderr(), "%d routes, %d uncovered\n", report.Total, report.Uncovered)
 	}

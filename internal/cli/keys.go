@@ -43,7 +43,7 @@ nothing even about weak imported keys.`,
   postern keys generate --pepper-file peppers --pepper 2026-q4 -o json`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			asJSON, err := wantsJSON(cmd)
+			format, err := formatOf(cmd)
 			if err != nil {
 				return err
 			}
@@ -60,8 +60,8 @@ nothing even about weak imported keys.`,
 				return usagef("--pepper: %w", err)
 			}
 			made := generatedKey{Key: key.Reveal(), Digest: digest.String()}
-			if asJSON {
-				return printJSON(cmd.OutOrStdout(), made)
+			if format != asText {
+				return format.print(cmd.OutOrStdout(), made)
 			}
 			fmt.Fprintf(cmd.ErrOrStderr(), "Give the key to the caller; it is shown this once. Write the digest into the App:\n"+
 				"  credentials:\n  - name: NAME\n    apiKey: {digest: %q}\n\n", made.Digest)

@@ -64,7 +64,7 @@ this program has not made.`,
 			done = append(done, r.Keys...)
 			s.note("%d of %d keys", len(done), len(keys))
 		}
-		if s.format == "text" {
+		if s.format == asText {
 			return nil
 		}
 		return s.print(&adminv1.ImportKeysResponse{Keys: done}, nil)

@@ -169,7 +169,7 @@ func (s *session) showNew(answer proto.Message, k *adminv1.Key, secret, notice s
 	if notice != "" {
 		s.note("%s", notice)
 	}
-	if s.format != "text" {
+	if s.format != asText {
 		return s.print(answer, nil)
 	}
 	for _, row := range keyRows(k) {

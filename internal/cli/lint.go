@@ -33,7 +33,7 @@ Exit codes: 0 nothing wrong, whatever the warnings, 1 something is wrong, 2 bad 
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			asJSON, err := wantsJSON(cmd)
+			format, err := formatOf(cmd)
 			if err != nil {
 				return err
 			}
@@ -49,8 +49,8 @@ Exit codes: 0 nothing wrong, whatever the warnings, 1 something is wrong, 2 bad 
 				return &usageError{err}
 			}
 			defer result.Close()
-			if asJSON {
-				err = printJSON(cmd.OutOrStdout(), newLintReport(result))
+			if format != asText {
+				err = format.print(cmd.OutOrStdout(), newLintReport(result))
 			} else {
 				err = printLint(cmd, result)
 			}

@@ -20,7 +20,7 @@ Several may run at once: one migrates, the others wait.`,
 		Example: "  postern migrate -c postern.yaml",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			asJSON, err := wantsJSON(cmd)
+			format, err := formatOf(cmd)
 			if err != nil {
 				return err
 			}
@@ -33,8 +33,8 @@ Several may run at once: one migrates, the others wait.`,
 			if err != nil {
 				return err
 			}
-			if asJSON {
-				return printJSON(cmd.OutOrStdout(), map[string]int{"from": from, "to": to})
+			if format != asText {
+				return format.print(cmd.OutOrStdout(), map[string]int{"from": from, "to": to})
 			}
 			if from == to {
 				_, err = fmt.Fprintf(cmd.OutOrStdout(), "The schema is at version %d already.\n", to)

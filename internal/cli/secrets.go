@@ -104,7 +104,7 @@ configuration and reaches the database itself. It can be interrupted and begun a
 		Example: "  postern secrets rewrap -c postern.yaml",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			asJSON, err := wantsJSON(cmd)
+			format, err := formatOf(cmd)
 			if err != nil {
 				return err
 			}
@@ -120,8 +120,8 @@ configuration and reaches the database itself. It can be interrupted and begun a
 			if err != nil {
 				return err
 			}
-			if asJSON {
-				return printJSON(cmd.OutOrStdout(), map[string]int{"sealedAgain": done})
+			if format != asText {
+				return format.print(cmd.OutOrStdout(), map[string]int{"sealedAgain": done})
 			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d secrets were sealed again.\n", done)
 			return err

@@ -2,9 +2,7 @@ package cli
 
 import (
 	"bufio"
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -17,11 +15,9 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
-	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
-	"sigs.k8s.io/yaml"
 )
 
 // session is one run of a command that calls the admin API.
@@ -29,7 +25,7 @@ type session struct {
 	*clients
 
 	namespace string
-	format    string // text, json or yaml
+	format    format
 	in        io.Reader
 	out       io.Writer // what was asked for
 	errOut    io.Writer // everything about it
@@ -41,9 +37,9 @@ func remote(cmd *cobra.Command, run func(ctx context.Context, s *session, args [
 	c.add(cmd)
 	cmd.Long += contextHelp
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		format, _ := cmd.Flags().GetString("output")
-		if format != "text" && format != "json" && format != "yaml" {
-			return usagef("--output %q: must be text, json or yaml", format)
+		format, err := formatOf(cmd)
+		if err != nil {
+			return err
 		}
 		api, err := c.dial()
 		if err != nil {
@@ -105,32 +101,16 @@ func all[T any](limit int, seq iter.Seq2[T, error]) ([]T, error) {
 	return list, nil
 }
 
-// print writes the message as JSON or YAML if that was asked for, else the rows as a table.
+// print writes the message if that was asked for, else the rows as a table.
 func (s *session) print(m proto.Message, rows [][]string) error {
-	if s.format == "text" {
+	if s.format == asText {
 		t := tabwriter.NewWriter(s.out, 0, 0, 3, ' ', 0)
 		for _, row := range rows {
 			fmt.Fprintln(t, strings.Join(row, "\t"))
 		}
 		return t.Flush()
 	}
-	text, err := protojson.Marshal(m)
-	if err != nil {
-		return err
-	}
-	if s.format == "yaml" {
-		if text, err = yaml.JSONToYAML(text); err != nil {
-			return err
-		}
-		_, err = s.out.Write(text)
-		return err
-	}
-	var indented bytes.Buffer // protojson changes its spaces from build to build, so that nobody compares its text
-	if err := json.Indent(&indented, text, "", "  "); err != nil {
-		return err
-	}
-	_, err = fmt.Fprintln(s.out, indented.String())
-	return err
+	return s.format.print(s.out, m)
 }
 
 // note tells people something that scripts do not want.

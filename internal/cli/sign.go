@@ -84,7 +84,7 @@ func (f *signFlags) addHow(cmd *cobra.Command) {
 }
 
 func (f *signFlags) run(cmd *cobra.Command, rawURL string) error {
-	asJSON, err := wantsJSON(cmd)
+	format, err := formatOf(cmd)
 	if err != nil {
 		return err
 	}
@@ -118,9 +118,9 @@ func (f *signFlags) run(cmd *cobra.Command, rawURL string) error {
 	}
 	switch {
 	case f.send:
-		return out.send(f.connect, asJSON)
-	case asJSON:
-		return out.json()
+		return out.send(f.connect, format)
+	case format != asText:
+		return out.print(format)
 	default:
 		return out.curl()
 	}

@@ -23,13 +23,13 @@ type signOutput struct {
 	compared *comparison // nil: with nothing
 }
 
-// json prints what to add to the request.
-func (o *signOutput) json() error {
+// print prints what to add to the request.
+func (o *signOutput) print(format format) error {
 	headers := map[string]string{}
 	for _, h := range o.signed.Headers {
 		headers[h.Name] = h.Value
 	}
-	return printJSON(o.cmd.OutOrStdout(), struct {
+	return format.print(o.cmd.OutOrStdout(), struct {
 		URL      string            `json:"url"`
 		Headers  map[string]string `json:"headers"`
 		Base     string            `json:"base"`
@@ -106,7 +106,7 @@ func shellQuote(s string) string {
 }
 
 // send sends the signed request and prints status, headers and body.
-func (o *signOutput) send(connect string, asJSON bool) error {
+func (o *signOutput) send(connect string, format format) error {
 	q := o.request
 	request, err := http.NewRequestWithContext(o.cmd.Context(), q.method, o.signed.URL, strings.NewReader(string(q.body)))
 	if err != nil {
@@ -130,8 +130,8 @@ func (o *signOutput) send(connect string, asJSON bool) error {
 		return err
 	}
 	defer func() { _ = answer.Body.Close() }()
-	if asJSON {
-		return o.printAnswer(answer)
+	if format != asText {
+		return o.printAnswer(answer, format)
 	}
 	out := o.cmd.OutOrStdout()
 	fmt.Fprintf(out, "%s %s\n", answer.Proto, answer.Status)
@@ -143,12 +143,12 @@ func (o *signOutput) send(connect string, asJSON bool) error {
 	return err
 }
 
-func (o *signOutput) printAnswer(answer *http.Response) error {
+func (o *signOutput) printAnswer(answer *http.Response, format format) error {
 	body, err := io.ReadAll(answer.Body)
 	if err != nil {
 		return err
 	}
-	return printJSON(o.cmd.OutOrStdout(), struct {
+	return format.print(o.cmd.OutOrStdout(), struct {
 		Status  int         `json:"status"`
 		Headers http.Header `json:"headers"`
 		Body    string      `json:"body"`

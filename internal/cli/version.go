@@ -16,13 +16,13 @@ func newVersion(build Build) *cobra.Command {
 		Example: "  postern version -o json",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			asJSON, err := wantsJSON(cmd)
+			format, err := formatOf(cmd)
 			if err != nil {
 				return err
 			}
 			build = build.withDefaults()
-			if asJSON {
-				return printJSON(cmd.OutOrStdout(), struct {
+			if format != asText {
+				return format.print(cmd.OutOrStdout(), struct {
 					Build
 					Go string `json:"go"`
 				}{build, runtime.Version()})
