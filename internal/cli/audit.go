@@ -24,18 +24,20 @@ func newAudit() *cobra.Command {
 each event says how the object was before and after.`,
 		Example: `  postern audit acme/ci -n shop
   postern audit --all-namespaces --since 24h --caller deploy-bot -o json`,
-		Args: cobra.MaximumNArgs(1),
+		Args: upToOneArg("APP or APP/KEY"),
 	}
 	flags := cmd.Flags()
 	flags.BoolVarP(&everywhere, "all-namespaces", "A", false, "of every namespace that the caller may see")
 	flags.StringVar(&caller, "caller", "", "only what this caller did")
 	flags.Var(&since, "since", "only of this time up to now, as 36h, 14d or 2w")
 	flags.IntVar(&limit, "limit", 100, "how many events; 0 is all")
-	return remote(cmd, func(ctx context.Context, s *session, args []string) error {
+	return remote(cmd, func(ctx context.Context, s *session, args []string) (err error) {
 		begin := startOf(since)
 		request := &adminv1.ListAuditEventsRequest{Namespace: s.namespace, Caller: caller, Since: begin.proto(), PageSize: 1000}
 		if len(args) == 1 {
-			request.App, request.Key = appOrKey(args[0])
+			if request.App, request.Key, err = appOrKey(args[0]); err != nil {
+				return err
+			}
 		}
 		if everywhere {
 			request.Namespace = ""
@@ -66,9 +68,11 @@ each event says how the object was before and after.`,
 }
 
 // appOrKey splits APP or APP/KEY.
-func appOrKey(arg string) (app, key string) {
-	app, key, _ = strings.Cut(arg, "/")
-	return app, key
+func appOrKey(arg string) (app, key string, err error) {
+	if arg != "" && !strings.Contains(arg, "/") {
+		return arg, "", nil
+	}
+	return ref(arg)
 }
 
 // changed names the fields that differ between two versions of an object.

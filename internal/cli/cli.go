@@ -104,12 +104,21 @@ func onlyCommands(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// noArgs and oneArg say what is wrong with the arguments as usage errors.
+// noArgs, upToOneArg and oneArg say what is wrong with the arguments as usage errors.
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
 		return usagef("%s takes no argument, got %q", cmd.CommandPath(), args[0])
 	}
 	return nil
+}
+
+func upToOneArg(what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) > 1 {
+			return usagef("%s takes one argument at most, %s; got %d", cmd.CommandPath(), what, len(args))
+		}
+		return nil
+	}
 }
 
 func oneArg(what string) cobra.PositionalArgs {

@@ -51,7 +51,7 @@ func newKeysList() *cobra.Command {
 		Example: `  postern keys list acme -n shop
   postern keys list --all-namespaces --expiring 14d
   postern keys list -n shop --state active --subject alice@example.com -o yaml`,
-		Args: cobra.MaximumNArgs(1),
+		Args: upToOneArg("the App's name"),
 	}
 	flags := cmd.Flags()
 	flags.BoolVarP(&everywhere, "all-namespaces", "A", false, "of every namespace that the caller may see")

@@ -26,12 +26,7 @@ Exit codes: 0 nothing wrong, whatever the warnings, 1 something is wrong, 2 bad 
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return nil, cobra.ShellCompDirectiveFilterDirs
 		},
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 1 {
-				return usagef("%s takes one directory, got %d arguments", cmd.CommandPath(), len(args))
-			}
-			return nil
-		},
+		Args: upToOneArg("the directory"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			format, err := formatOf(cmd)
 			if err != nil {

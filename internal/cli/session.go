@@ -36,6 +36,16 @@ func remote(cmd *cobra.Command, run func(ctx context.Context, s *session, args [
 	var c connection
 	c.add(cmd)
 	cmd.Long += contextHelp
+	args := cmd.Args
+	cmd.Args = func(cmd *cobra.Command, given []string) error {
+		if err := args(cmd, given); err != nil {
+			return err
+		}
+		if err := cmd.ValidateFlagGroups(); err != nil { // cobra itself would not call it a usage error
+			return &usageError{err}
+		}
+		return nil
+	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		format, err := formatOf(cmd)
 		if err != nil {

@@ -26,14 +26,16 @@ func newUsage() *cobra.Command {
 every few seconds, so the latest are missing; they are kept for 400 days, or for the server's usage.retention.`,
 		Example: `  postern usage acme/ci -n shop
   postern usage -n shop --by-app --days 7 -o json`,
-		Args: cobra.MaximumNArgs(1),
+		Args: upToOneArg("APP or APP/KEY"),
 	}
 	f.add(cmd)
 	cmd.Flags().BoolVar(&f.byApp, "by-app", false, "add up the keys of each App")
-	return remote(cmd, func(ctx context.Context, s *session, args []string) error {
+	return remote(cmd, func(ctx context.Context, s *session, args []string) (err error) {
 		request := &adminv1.QueryUsageRequest{Namespace: s.namespace, ByApp: f.byApp}
 		if len(args) == 1 {
-			request.App, request.Key = appOrKey(args[0])
+			if request.App, request.Key, err = appOrKey(args[0]); err != nil {
+				return err
+			}
 		}
 		return s.queryUsage(ctx, request, f)
 	})
@@ -46,7 +48,7 @@ func newAppsUsage() *cobra.Command {
 		Short:   "Show how much Apps are used",
 		Long:    "Shows by day (UTC) how many requests were allowed with the keys of each App. By key: postern usage.",
 		Example: "  postern apps usage acme -n shop --days 7",
-		Args:    cobra.MaximumNArgs(1),
+		Args:    upToOneArg("the App's name"),
 	}
 	f.add(cmd)
 	return remote(cmd, func(ctx context.Context, s *session, args []string) error {
