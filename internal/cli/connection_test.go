@@ -162,6 +162,23 @@ func TestNoRedirectIsFollowed(t *testing.T) {
 	}
 }
 
+// TestNothingIsAskedWhereNobodyAnswers has no terminal, as a job of cron has none: only --yes says yes.
+func TestNothingIsAskedWhereNobodyAnswers(t *testing.T) {
+	contextFile(t, "")
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = null.Close() }()
+	for _, in := range []io.Reader{null, strings.NewReader("y\n")} {
+		var out, errOut strings.Builder
+		code := run(t.Context(), []string{"keys", "revoke", "acme/ci"}, Build{}, in, &out, &errOut)
+		if code != exitUsage || !strings.Contains(errOut.String(), "give --yes to go on") {
+			t.Errorf("exit %d: %s", code, &errOut)
+		}
+	}
+}
+
 func TestNobodyThere(t *testing.T) {
 	contextFile(t, "")
 	var out, errOut strings.Builder

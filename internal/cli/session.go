@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -134,7 +135,7 @@ func (s *session) confirm(yes bool, format string, args ...any) error {
 		return nil
 	}
 	what := fmt.Sprintf(format, args...)
-	if file, ok := s.in.(*os.File); !ok || !isTerminal(file) {
+	if file, ok := s.in.(*os.File); !ok || !term.IsTerminal(int(file.Fd())) {
 		return usagef("%s cannot be undone: give --yes to go on", what)
 	}
 	fmt.Fprintf(s.errOut, "%s cannot be undone. Go on? [y/N] ", what)
@@ -143,11 +144,6 @@ func (s *session) confirm(yes bool, format string, args ...any) error {
 		return errUnchanged
 	}
 	return nil
-}
-
-func isTerminal(file *os.File) bool {
-	info, err := file.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
 func addYes(cmd *cobra.Command, yes *bool) {
