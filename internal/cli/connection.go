@@ -194,13 +194,15 @@ const (
 func (again) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 	return func(ctx context.Context, r connect.AnyRequest) (answer connect.AnyResponse, err error) {
 		for i := range attempts {
-			if answer, err = next(ctx, r); connect.CodeOf(err) != connect.CodeUnavailable || err == nil {
-				break
+			if i > 0 {
+				select {
+				case <-ctx.Done():
+					return nil, err
+				case <-time.After(pause << (i - 1)):
+				}
 			}
-			select {
-			case <-ctx.Done():
-				return nil, err
-			case <-time.After(pause << i):
+			if answer, err = next(ctx, r); err == nil || connect.CodeOf(err) != connect.CodeUnavailable {
+				break
 			}
 		}
 		return answer, err
@@ -223,12 +225,13 @@ func (c *connection) explained(err error) error {
 	if !errors.As(err, &refused) {
 		return err
 	}
-	switch refused.Code() {
-	case connect.CodeUnavailable:
-		return fmt.Errorf("%s cannot be reached: %s; name the admin API with --server, $POSTERN_SERVER or a context", c.at.Server, refused.Message())
-	case connect.CodeUnauthenticated:
-		return fmt.Errorf("%s does not know the caller: %s; give a token with --token-file or a certificate with --cert-file and --key-file", c.at.Server, refused.Message())
+	message := plain(refused.Message())
+	switch code := refused.Code(); {
+	case code == connect.CodeUnavailable && !connect.IsWireError(err): // the server has not said so
+		return fmt.Errorf("%s cannot be reached: %s; name the admin API with --server, $POSTERN_SERVER or a context", c.at.Server, message)
+	case code == connect.CodeUnauthenticated:
+		return fmt.Errorf("%s does not know the caller: %s; give a token with --token-file or a certificate with --cert-file and --key-file", c.at.Server, message)
 	default:
-		return fmt.Errorf("%s: %s", strings.ReplaceAll(refused.Code().String(), "_", " "), refused.Message())
+		return fmt.Errorf("%s: %s", strings.ReplaceAll(code.String(), "_", " "), message)
 	}
 }

@@ -191,6 +191,22 @@ func TestNobodyThere(t *testing.T) {
 	}
 }
 
+// TestSomebodyThere reaches a server that says itself that it cannot help.
+func TestSomebodyThere(t *testing.T) {
+	contextFile(t, "")
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = io.WriteString(w, `{"code": "unavailable", "message": "the database of keys cannot be reached"}`)
+	}))
+	defer server.Close()
+	var out, errOut strings.Builder
+	code := run(t.Context(), []string{"apps", "list", "--server", server.URL}, Build{}, nil, &out, &errOut)
+	if want := "postern: unavailable: the database of keys cannot be reached\n"; code != exitFailed || errOut.String() != want {
+		t.Errorf("exit %d: %q, want %q", code, &errOut, want)
+	}
+}
+
 func TestSpan(t *testing.T) {
 	for text, want := range map[string]time.Duration{"36h": 36 * time.Hour, "14d": 14 * 24 * time.Hour, "2w": 14 * 24 * time.Hour, "0s": 0, "1h30m": 90 * time.Minute} {
 		var s span

@@ -173,7 +173,7 @@ func (s *session) showNew(answer proto.Message, k *adminv1.Key, secret, notice s
 		return s.print(answer, nil)
 	}
 	for _, row := range keyRows(k) {
-		s.note("%-17s%s", row[0], row[1])
+		s.note("%-17s%s", row[0], plain(row[1]))
 	}
 	if secret == "" {
 		return nil

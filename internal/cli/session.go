@@ -12,6 +12,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
@@ -117,11 +118,29 @@ func (s *session) print(m proto.Message, rows [][]string) error {
 	if s.format == asText {
 		t := tabwriter.NewWriter(s.out, 0, 0, 3, ' ', 0)
 		for _, row := range rows {
-			fmt.Fprintln(t, strings.Join(row, "\t"))
+			cells := make([]string, len(row))
+			for i, text := range row {
+				cells[i] = plain(text)
+			}
+			fmt.Fprintln(t, strings.Join(cells, "\t"))
 		}
 		return t.Flush()
 	}
 	return s.format.print(s.out, m)
+}
+
+// plain returns text as one line that a terminal does nothing with but show it: others wrote it.
+func plain(text string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsPrint(r):
+			return r
+		case unicode.IsSpace(r):
+			return ' '
+		default:
+			return unicode.ReplacementChar
+		}
+	}, text)
 }
 
 // note tells people something that scripts do not want.
