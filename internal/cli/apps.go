@@ -167,8 +167,8 @@ func newAppsSet() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "set NAME",
 		Short: "Change an App",
-		Long: `Changes the fields that flags are given for; a flag's value replaces the whole field. A key keeps no scope that its
-App no longer has.`,
+		Long: `Changes the fields that flags are given for; a flag's value replaces the whole field. A scope that is taken from the
+App is taken from its keys too, until the App has it again.`,
 		Example: "  postern apps set acme -n shop --scopes orders:read",
 		Args:    oneArg("the App's name"),
 	}

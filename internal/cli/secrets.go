@@ -78,14 +78,19 @@ func newSecretsRotate() *cobra.Command {
 	}
 }
 
-// replaceFile puts a file in the place of another in one step, so that a crash loses neither.
+// replaceFile puts a file in the place of another in one step, so that a crash loses neither. Whoever could read that one
+// by its mode can read this one.
 func replaceFile(path string, text []byte) error {
-	file, err := os.CreateTemp(filepath.Dir(path), ".postern-") // its mode is 0600
+	old, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	file, err := os.CreateTemp(filepath.Dir(path), ".postern-")
 	if err != nil {
 		return err
 	}
 	_, err = file.Write(text)
-	if err = errors.Join(err, file.Sync(), file.Close()); err == nil {
+	if err = errors.Join(err, file.Chmod(old.Mode().Perm()), file.Sync(), file.Close()); err == nil {
 		err = os.Rename(file.Name(), path)
 	}
 	if err != nil {
