@@ -116,7 +116,7 @@ func (e *certificateEntry) names(cert *x509.Certificate) bool {
 // parseCallers reads a callers file. Its errors are config.Errors.
 func parseCallers(path string, data []byte, certificates bool) (callers, error) {
 	var file callersFile
-	at, err := config.Decode(path, data, &file)
+	at, err := config.DecodeSecret(path, data, &file)
 	if err != nil {
 		return nil, err
 	}

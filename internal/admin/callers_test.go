@@ -31,9 +31,10 @@ import (
 func TestCallersFile(t *testing.T) {
 	digest := "sha256:" + strings.Repeat("ab", 32)
 	for text, want := range map[string]string{
-		"":            `callers.yaml: callers: nobody may call; list who may call, each with a name, a tokenDigest or a certificate, and roles`,
-		"caller: []":  `callers.yaml:1: caller: unknown field; known here: callers`,
-		"callers: {}": `callers.yaml:1: callers: a mapping is not a list; write items that begin with '- '`,
+		"":                             `callers.yaml: callers: nobody may call; list who may call, each with a name, a tokenDigest or a certificate, and roles`,
+		"caller: []":                   `callers.yaml:1: caller: unknown field; known here: callers`,
+		"callers: [" + rootToken + "]": `callers.yaml:1: callers[0]: the value is not a mapping; write one of its fields below it: name, tokenDigest, certificate, roles`,
+		"callers: {}":                  `callers.yaml:1: callers: a mapping is not a list; write items that begin with '- '`,
 		"callers:\n- name: ci\n  tokenDigest: " + rootToken + "\n  roles: [{role: viewer, namespaces: [shop]}]": "callers.yaml:3: callers[0].tokenDigest: it is not the digest of a token; write sha256:<64 hex>; make it with: printf %s \"$TOKEN\" | sha256sum",
 		"callers:\n- tokenDigest: " + digest + "\n  certificate: {dns: ci}": `callers.yaml:2: callers[0].name: the caller has no name; write one line of up to 128 characters, for the record
 callers.yaml:2: callers[0]: it is not clear how the caller proves itself; give it exactly one of tokenDigest and certificate

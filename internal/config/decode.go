@@ -59,7 +59,7 @@ func reason(err error) error {
 
 func parse(file string, data []byte) (*Config, error) {
 	c := Default()
-	at, err := Decode(file, data, c)
+	at, err := decode(file, data, c, describe)
 	if err != nil {
 		return nil, err
 	}
@@ -67,9 +67,19 @@ func parse(file string, data []byte) (*Config, error) {
 	return c, nil
 }
 
-// Decode reads a document of YAML over the struct that v points to, as strictly as Load, and returns where each field
-// stands. Its errors are Errors.
-func Decode(file string, data []byte, v any) (Places, error) {
+// DecodeSecret reads a document of YAML over the struct that v points to, as strictly as Load, and returns where each field
+// stands. Its errors are Errors, which repeat no value: somebody may have put a secret in the wrong place.
+func DecodeSecret(file string, data []byte, v any) (Places, error) {
+	return decode(file, data, v, func(n *yaml.Node) string {
+		if n.Kind == yaml.ScalarNode {
+			return "the value"
+		}
+		return describe(n)
+	})
+}
+
+// decode does the work of Load and DecodeSecret. describe returns what a node is, for an error message.
+func decode(file string, data []byte, v any, describe func(*yaml.Node) string) (Places, error) {
 	at := Places{}
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	var doc, next yaml.Node
@@ -87,7 +97,7 @@ func Decode(file string, data []byte, v any) (Places, error) {
 	case !errors.Is(err, io.EOF):
 		return nil, Errors{syntax(file, err)}
 	}
-	d := decoder{file: file, at: at}
+	d := decoder{file: file, at: at, describe: describe}
 	d.value(doc.Content[0], reflect.ValueOf(v).Elem(), "")
 	return at, d.errs.orNil()
 }
@@ -98,9 +108,10 @@ func syntax(file string, err error) *Error {
 
 // decoder fills a struct from YAML nodes, notes where each field stands, and goes on after an error.
 type decoder struct {
-	file string
-	at   Places
-	errs Errors
+	file     string
+	at       Places
+	describe func(*yaml.Node) string
+	errs     Errors
 }
 
 // value stores n in v; an empty value keeps what v holds.
@@ -125,14 +136,14 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, field string) {
 		d.sequence(n, v, field)
 	default:
 		if n.Kind != yaml.ScalarNode || !scalar(n, v) {
-			d.fail(n, field, fmt.Sprintf("%s is not %s", describe(n), wanted[v.Type()].what), wanted[v.Type()].remedy)
+			d.fail(n, field, fmt.Sprintf("%s is not %s", d.describe(n), wanted[v.Type()].what), wanted[v.Type()].remedy)
 		}
 	}
 }
 
 func (d *decoder) mapping(n *yaml.Node, v reflect.Value, field string) {
 	if n.Kind != yaml.MappingNode {
-		d.fail(n, field, describe(n)+" is not a mapping", "write one of its fields below it: "+strings.Join(fieldNames(v.Type()), ", "))
+		d.fail(n, field, d.describe(n)+" is not a mapping", "write one of its fields below it: "+strings.Join(fieldNames(v.Type()), ", "))
 		return
 	}
 	seen := map[string]bool{}
@@ -154,7 +165,7 @@ func (d *decoder) mapping(n *yaml.Node, v reflect.Value, field string) {
 
 func (d *decoder) sequence(n *yaml.Node, v reflect.Value, field string) {
 	if n.Kind != yaml.SequenceNode {
-		d.fail(n, field, describe(n)+" is not a list", "write items that begin with '- '")
+		d.fail(n, field, d.describe(n)+" is not a list", "write items that begin with '- '")
 		return
 	}
 	v.Set(reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content)))
