@@ -14,6 +14,7 @@ import (
 	"github.com/postern-auth/postern/internal/config"
 	"github.com/postern-auth/postern/internal/keystore"
 	"github.com/postern-auth/postern/internal/reload"
+	"github.com/postern-auth/postern/internal/resource/v1alpha1"
 )
 
 // minToken is the least that a token may have, in bytes: a digest in a file is no protection for one that can be
@@ -220,16 +221,10 @@ func (p *callersParser) role(field string, e *roleEntry, into roles) {
 		p.fail(field+".namespaces", `list namespaces, or write "*" for all`, "the role is for no namespace")
 	}
 	for i, namespace := range e.Namespaces {
-		if namespace != everywhere && !isNamespace(namespace) {
+		if namespace != everywhere && !v1alpha1.IsDNSLabel(namespace) {
 			p.fail(fmt.Sprintf("%s.namespaces[%d]", field, i), `use up to 63 lower-case letters, digits and inner hyphens, or "*" for all`,
 				"%q is not the name of a namespace", namespace)
 		}
 		into[namespace] = max(into[namespace], granted)
 	}
-}
-
-// isNamespace reports whether s is a DNS label (RFC 1123).
-func isNamespace(s string) bool {
-	return s != "" && len(s) <= 63 && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == "" &&
-		s[0] != '-' && s[len(s)-1] != '-'
 }

@@ -2,8 +2,8 @@ package v1alpha1
 
 import "strings"
 
-// isDNSLabel reports whether s is a label as RFC 1123 defines it, in lower case.
-func isDNSLabel(s string) bool {
+// IsDNSLabel reports whether s is a label as RFC 1123 defines it, in lower case.
+func IsDNSLabel(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; !isLower(c) && !isDigit(c) && (c != '-' || i == 0 || i == len(s)-1) {
 			return false

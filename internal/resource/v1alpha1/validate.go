@@ -41,7 +41,7 @@ func objectName(kind, namespace, name string) string {
 		return ""
 	case name == "":
 		return kind + " (unnamed)"
-	case !isDNSName(name) || !isDNSLabel(namespace):
+	case !isDNSName(name) || !IsDNSLabel(namespace):
 		return kind + " " + quote(namespace+"/"+name)
 	default:
 		return kind + " " + namespace + "/" + name
@@ -72,7 +72,7 @@ func (c *checker) metadata() {
 	case !isDNSName(c.meta.Name):
 		c.errorf(at.dot("name"), nameRemedy, "%s is not a name", quote(c.meta.Name))
 	}
-	if !isDNSLabel(c.meta.Namespace) {
+	if !IsDNSLabel(c.meta.Namespace) {
 		c.errorf(at.dot("namespace"), labelRemedy, "%s is not a namespace", quote(c.meta.Namespace))
 	}
 	c.labels(at.dot("labels"), c.meta.Labels)

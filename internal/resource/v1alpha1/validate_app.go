@@ -61,7 +61,7 @@ func (c *checker) attributes(at path, attributes map[string]string) {
 }
 
 func (c *checker) credential(at path, cred *AppCredential) {
-	if !isDNSLabel(cred.Name) {
+	if !IsDNSLabel(cred.Name) {
 		c.errorf(at.dot("name"), labelRemedy, "%s is not a credential's name", quote(cred.Name))
 	}
 	c.oneOf(at, choice{"apiKey", cred.APIKey != nil}, choice{"signing", cred.Signing != nil})

@@ -37,7 +37,7 @@ func (p *AuthPolicy) Validate() Errors {
 	for i := range p.Spec.Rules {
 		r := &p.Spec.Rules[i]
 		at := spec.dot("rules").index(i)
-		if !isDNSLabel(r.Name) {
+		if !IsDNSLabel(r.Name) {
 			c.errorf(at.dot("name"), labelRemedy, "%s is not a rule's name", quote(r.Name))
 		}
 		c.unique(seen, at.dot("name"), r.Name, "the rule "+quote(r.Name))
@@ -140,7 +140,7 @@ func (c *checker) condition(at path, cond *Condition) {
 		if !qualified {
 			namespace, name = DefaultNamespace, app
 		}
-		if !isDNSLabel(namespace) || !isDNSName(name) {
+		if !IsDNSLabel(namespace) || !isDNSName(name) {
 			c.errorf(at.dot("apps").index(i), "write name, or namespace/name", "%s is not an App's name", quote(app))
 		}
 	}

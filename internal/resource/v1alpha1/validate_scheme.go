@@ -39,7 +39,7 @@ func (s *AuthScheme) Validate() Errors {
 func (c *checker) selector(at path, s AppSelector) {
 	c.count(at.dot("namespaces"), len(s.Namespaces), 256)
 	for i, ns := range s.Namespaces {
-		if !isDNSLabel(ns) {
+		if !IsDNSLabel(ns) {
 			c.errorf(at.dot("namespaces").index(i), labelRemedy, "%s is not a namespace", quote(ns))
 		}
 	}

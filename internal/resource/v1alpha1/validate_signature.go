@@ -77,7 +77,7 @@ func (c *checker) signatureApp(at path, s *SignatureScheme) {
 		if !qualified {
 			namespace, name = DefaultNamespace, s.App
 		}
-		if !isDNSLabel(namespace) || !isDNSName(name) {
+		if !IsDNSLabel(namespace) || !isDNSName(name) {
 			c.errorf(at.dot("app"), "write name, or namespace/name", "%s is not an App's name", quote(s.App))
 		}
 	}

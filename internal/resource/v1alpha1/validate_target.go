@@ -27,7 +27,7 @@ func (c *checker) targetRef(at path, ref *TargetReference) {
 		c.errorf(at.dot("group"), "write "+GatewayGroup+" or leave it out", "%s is not a group that policies attach to", quote(ref.Group))
 	}
 	oneWord(c, at.dot("kind"), ref.Kind, KindGateway, KindHTTPRoute, KindGRPCRoute)
-	if !isDNSLabel(ref.Namespace) {
+	if !IsDNSLabel(ref.Namespace) {
 		c.errorf(at.dot("namespace"), labelRemedy, "%s is not a namespace", quote(ref.Namespace))
 	}
 	if !isDNSName(ref.Name) {
