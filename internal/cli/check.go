@@ -33,8 +33,9 @@ func newCheck() *cobra.Command {
 		Long: `Decides one request by the resources as the server would, and says which policy, rule and alternative decided and why
 the others did not. Describe the request as for curl. Remote key sets are fetched; nothing is sent to the URL.
 
-It knows the keys of declared Apps only. One of keystore.database is unknown to it, also where the server would let it in:
-postern keys show says how such a key stands.
+It knows the keys of declared Apps only, and asks no keystore.database: an SQLite one belongs to its server, and the password
+of a PostgreSQL one is there. A key of it is unknown here, also where the server would let it in; with -c the answer says
+so, and postern keys show says how such a key stands.
 
 Where a signature does not verify, the text that was expected to be signed is shown, never a secret. With the text that
 the client's own code signed in a file, --signed-text names the first line that differs.
@@ -126,14 +127,25 @@ func (f *checkFlags) run(cmd *cobra.Command, rawURL string) error {
 		err = format.print(out, struct {
 			*policy.Trace
 			Compared []comparison `json:"compared,omitempty"`
-		}{trace, compared})
-	} else if err = printTrace(out, &decision, trace); err == nil {
+			Note     string       `json:"note,omitempty"`
+		}{trace, compared, further(cfg, trace)})
+	} else if err = printTrace(out, &decision, trace, further(cfg, trace)); err == nil {
 		printTexts(out, trace, compared)
 	}
 	if err == nil && !decision.Allowed() {
 		err = &toldError{exitFailed}
 	}
 	return err
+}
+
+// further says of an unknown key that a server would look further.
+func further(cfg *config.Config, t *policy.Trace) string {
+	unknown := func(s policy.TriedScheme) bool { return s.Reason == authz.ReasonUnknownKey.String() }
+	found := func(a policy.TriedAlternative) bool { return slices.ContainsFunc(a.Schemes, unknown) }
+	if cfg.KeyStore.Database == nil || !slices.ContainsFunc(t.Alternatives, found) {
+		return ""
+	}
+	return "keystore.database is not asked here, and may have the key that is unknown; see: postern keys show"
 }
 
 // request is what Envoy would hand over.

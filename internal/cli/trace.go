@@ -12,7 +12,7 @@ import (
 )
 
 // printTrace prints the decision first, then how it came about.
-func printTrace(w io.Writer, d *authz.Decision, t *policy.Trace) error {
+func printTrace(w io.Writer, d *authz.Decision, t *policy.Trace, note string) error {
 	class := d.Reason.Class()
 	switch {
 	case d.Allowed() && !d.Shadow:
@@ -28,6 +28,9 @@ func printTrace(w io.Writer, d *authz.Decision, t *policy.Trace) error {
 	}
 	if t.Decision.Detail != "" {
 		row("why", "%s", t.Decision.Detail)
+	}
+	if note != "" {
+		row("but", "%s", note)
 	}
 	row("request", "%s %s%s", t.Method, t.Host, t.Path)
 	if t.Route != "" {

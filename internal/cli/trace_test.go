@@ -20,7 +20,7 @@ func TestPrintTraceOfRoute(t *testing.T) {
 			Method: "GET", Host: "a.test", Path: "/orders", FoundBy: "route", Policy: "shop/p",
 			Route: "HTTPRoute shop/orders rule 0 (read)", RouteMatch: match,
 		}
-		if err := printTrace(&b, &d, trace); err != nil {
+		if err := printTrace(&b, &d, trace, ""); err != nil {
 			t.Fatal(err)
 		}
 		if !strings.Contains(b.String(), want) || !strings.Contains(b.String(), "  policy   shop/p, found by route\n") {
