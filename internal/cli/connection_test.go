@@ -11,8 +11,10 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/postern-auth/postern/internal/authz"
+	adminv1 "github.com/postern-auth/postern/proto/postern/admin/v1"
 )
 
 // contextFile writes a file of contexts and makes the environment name it.
@@ -140,6 +142,35 @@ func TestLostAnswersAreAskedForAgain(t *testing.T) {
 	}
 	if len(ids) != attempts || ids[0] != ids[1] || ids[1] != ids[2] {
 		t.Errorf("%d requests, which are not the same: %q", len(ids), ids)
+	}
+}
+
+// TestALostSecretIsNoSuccess has a server whose first answer, with the key's text, gets lost.
+func TestALostSecretIsNoSuccess(t *testing.T) {
+	contextFile(t, "")
+	key := &adminv1.Key{Namespace: "default", App: "acme", Name: "ci"}
+	answers := map[string]proto.Message{
+		"issue":  &adminv1.IssueKeyResponse{Key: key, Notice: "rotate it"},
+		"rotate": &adminv1.RotateKeyResponse{Key: key, Notice: "rotate it"},
+	}
+	for command, target := range map[string]string{"issue": "acme", "rotate": "acme/old"} {
+		body, err := proto.Marshal(answers[command])
+		if err != nil {
+			t.Fatal(err)
+		}
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/proto")
+			_, _ = w.Write(body)
+		}))
+		for _, format := range []format{asText, asJSON} {
+			var out, errOut strings.Builder
+			args := []string{"keys", command, target, "--server", server.URL, "-o", string(format)}
+			code := run(t.Context(), args, Build{}, nil, &out, &errOut)
+			if want := "postern: acme/ci is made, but its text is lost: rotate it\n"; code != exitFailed || !strings.HasSuffix(errOut.String(), want) {
+				t.Errorf("%s -o %s: exit %d: %s", command, format, code, &errOut)
+			}
+		}
+		server.Close()
 	}
 }
 

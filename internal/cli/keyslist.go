@@ -164,22 +164,23 @@ func revoked(k *adminv1.Key) string {
 	return formatTime(k.GetRevokeTime().AsTime())
 }
 
-// showNew prints a new key, and its text apart from what is about it.
-func (s *session) showNew(answer proto.Message, k *adminv1.Key, secret, notice string) error {
-	if notice != "" {
-		s.note("%s", notice)
-	}
+// showNew prints a new key, and its text apart from what is about it. A notice says that the text is lost, with the answer
+// to the first attempt: whoever waits for the text must not take that for success.
+func (s *session) showNew(answer proto.Message, k *adminv1.Key, secret, notice string) (err error) {
 	if s.format != asText {
-		return s.print(answer, nil)
+		err = s.print(answer, nil)
+	} else {
+		for _, row := range keyRows(k) {
+			s.note("%-17s%s", row[0], plain(row[1]))
+		}
+		if secret != "" {
+			s.note("\nHand this to the caller; it is shown this once:")
+			_, err = fmt.Fprintln(s.out, secret)
+		}
 	}
-	for _, row := range keyRows(k) {
-		s.note("%-17s%s", row[0], plain(row[1]))
+	if err == nil && notice != "" {
+		err = fmt.Errorf("%s/%s is made, but its text is lost: %s", k.GetApp(), k.GetName(), notice)
 	}
-	if secret == "" {
-		return nil
-	}
-	s.note("\nHand this to the caller; it is shown this once:")
-	_, err := fmt.Fprintln(s.out, secret)
 	return err
 }
 
