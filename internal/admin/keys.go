@@ -65,6 +65,9 @@ func (s keys) ListKeys(ctx context.Context, r *adminv1.ListKeysRequest) (*adminv
 		}
 		filter.States = append(filter.States, stored)
 	}
+	if given && filter.States == nil { // what is revoked has ended
+		filter.States = []sqlstore.State{sqlstore.Active, sqlstore.Pending, sqlstore.Disabled}
+	}
 	from, err := after[sqlstore.KeyName](r)
 	if err != nil {
 		return nil, err

@@ -79,6 +79,15 @@ func TestLists(t *testing.T) {
 				t.Errorf("%v: %s", tc.request, diff)
 			}
 		}
+		must[*adminv1.RevokeKeyResponse](t)(s.keys(operatorToken).RevokeKey(t.Context(), &adminv1.RevokeKeyRequest{Namespace: "shop", App: "a", Name: "k0"}))
+		for want, states := range map[string][]adminv1.KeyState{
+			"shop/a/k1 shop/b/k0 shop/b/k1": nil, "shop/a/k0": {adminv1.KeyState_KEY_STATE_REVOKED},
+		} {
+			got := s.listKeys(viewerToken, &adminv1.ListKeysRequest{ExpiringWithin: durationpb.New(14 * day), States: states})
+			if strings.Join(got, " ") != want {
+				t.Errorf("expiring, of the states %v: %v, want %s", states, got, want)
+			}
+		}
 		gold := must[*adminv1.ListAppsResponse](t)(s.apps(viewerToken).ListApps(t.Context(), &adminv1.ListAppsRequest{MatchLabels: map[string]string{"app": "b"}}))
 		if len(gold.GetApps()) != 1 || gold.GetApps()[0].GetNamespace() != "shop" {
 			t.Errorf("%v", gold)
