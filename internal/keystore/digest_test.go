@@ -60,7 +60,7 @@ func TestDigestEqual(t *testing.T) {
 func TestHasherVectors(t *testing.T) {
 	h := NewHasher(Pepper{ID: "p1", Secret: "0123456789abcdef"})
 	for _, v := range vectors {
-		want := []string{"sha256:" + v.sha256, "hmac-sha256:p1:" + v.hmac}
+		want := []string{"hmac-sha256:p1:" + v.hmac, "sha256:" + v.sha256}
 		for range 3 { // pooled hashes start afresh
 			var got []string
 			for _, d := range h.AppendDigests(nil, authz.Secret(v.key)) {
@@ -70,7 +70,7 @@ func TestHasherVectors(t *testing.T) {
 				t.Error(diff)
 			}
 		}
-		for i, id := range []string{"", "p1"} {
+		for i, id := range []string{"p1", ""} {
 			if d, err := h.Digest(id, authz.Secret(v.key)); err != nil || d.String() != want[i] {
 				t.Errorf("pepper %q: %v, %v", id, d, err)
 			}
@@ -87,10 +87,10 @@ func TestHasherOnly(t *testing.T) {
 		h    *Hasher
 		want []string
 	}{
-		{h, []string{"", "a", "b"}},
+		{h, []string{"a", "b", ""}},
 		{h.Only(), nil},
 		{h.Only(""), []string{""}},
-		{h.Only("b", ""), []string{"", "b"}},
+		{h.Only("b", ""), []string{"b", ""}},
 		{h.Only("b", "b"), []string{"b"}},
 		{h.Only("c"), nil},
 		{h.Only("a").Only("", "a", "b"), []string{"a"}},

@@ -112,15 +112,16 @@ func (h *Hasher) Has(pepperID string) bool {
 		(pepperID == "" || slices.ContainsFunc(h.peppered(), func(m *mac) bool { return m.id == pepperID }))
 }
 
-// AppendDigests appends to dst every digest of the key, the plain one first.
+// AppendDigests appends to dst every digest of the key, the plain one last: others can be made by nobody who has no
+// pepper.
 func (h *Hasher) AppendDigests(dst []Digest, key authz.Secret) []Digest {
-	if h.may("") {
-		dst = append(dst, plain(key))
-	}
 	for _, m := range h.peppered() {
 		if h.may(m.id) {
 			dst = append(dst, m.digest(key))
 		}
+	}
+	if h.may("") {
+		dst = append(dst, plain(key))
 	}
 	return dst
 }

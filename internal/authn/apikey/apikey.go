@@ -6,6 +6,10 @@
 //
 // Keys may be in several places, which are asked in turn: those in memory never wait for a database, and work without it.
 //
+// A key can be known under several digests. Those with a pepper come before the plain one, which everybody can make who has
+// seen the key, and the first that is a key of the scheme's Apps decides: importing it neither takes the place of a key
+// that was issued, nor makes one good again that was revoked.
+//
 // Whatever is wrong with a key takes the same path: every digest is looked up in a place before the key is refused, and
 // the client hears one answer. Only a checksum that does not fit is refused earlier, without a look-up; everybody can
 // compute it, so that tells nothing.
@@ -118,12 +122,11 @@ func (a *authenticator) find(ctx context.Context, at *Place, r *authz.Request, k
 		case errors.Is(err, keystore.ErrNotFound):
 		case err != nil:
 			unavailable = authz.Unavailable(authz.ReasonStoreUnavailable, err)
+		case !errors.Is(refusal, errUnknown) && !errors.Is(refusal, errNotAccepted): // it is decided; this look-up is for its time
 		default:
-			if err := a.accept(k, d, r); err != nil {
-				refusal = err
-				continue
+			if refusal = a.accept(k, d, r); refusal == nil {
+				return k.Principal, nil
 			}
-			return k.Principal, nil
 		}
 	}
 	if unavailable != nil {

@@ -227,8 +227,8 @@ func TestStoreFailures(t *testing.T) {
 		want authz.Reason // ReasonUndecided: it is good
 	}{
 		{"all down", good, map[string]error{"": down, "p1": down}, authz.ReasonStoreUnavailable},
-		{"found before the one that fails", good, map[string]error{"p1": down}, authz.ReasonUndecided},
-		{"found after the one that fails", peppered, map[string]error{"": down}, authz.ReasonUndecided},
+		{"found after the one that fails", good, map[string]error{"p1": down}, authz.ReasonUndecided},
+		{"found before the one that fails", peppered, map[string]error{"": down}, authz.ReasonUndecided},
 		{"unknown, and one fails", unknown, map[string]error{"p1": down}, authz.ReasonStoreUnavailable},
 		{"refused, and one fails", early, map[string]error{"": down}, authz.ReasonStoreUnavailable},
 		{"unknown, and the first fails", unknown, map[string]error{"": down}, authz.ReasonStoreUnavailable},

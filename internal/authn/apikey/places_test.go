@@ -30,14 +30,14 @@ func TestPlaces(t *testing.T) {
 		lookups int // in the second place
 	}{
 		{"in the first", good, nil, authz.ReasonUndecided, 0},
-		{"in the first, by its last digest", peppered, nil, authz.ReasonUndecided, 0},
-		{"in the first, the second down", peppered, map[string]error{"": down, "p1": down}, authz.ReasonUndecided, 0},
+		{"in the first, by another digest", peppered, nil, authz.ReasonUndecided, 0},
+		{"in the first, the second down", good, map[string]error{"": down, "p1": down}, authz.ReasonUndecided, 0},
 		{"refused by the first, good in the second", off, nil, authz.ReasonKeyDisabled, 0},
 		{"refused by the first, the second down", expired, map[string]error{"": down, "p1": down}, authz.ReasonKeyExpired, 0},
-		{"in the second", "stored key", nil, authz.ReasonUndecided, 2},
+		{"in the second", "stored key", nil, authz.ReasonUndecided, 1},
 		{"refused by the second", "stored and expired", nil, authz.ReasonKeyExpired, 2},
 		{"in the second, that is down", "stored key", map[string]error{"": down, "p1": down}, authz.ReasonStoreUnavailable, 2},
-		{"of other Apps in the first, good in the second", foreign, nil, authz.ReasonUndecided, 1},
+		{"of other Apps in the first, good in the second", foreign, nil, authz.ReasonUndecided, 2},
 		{"of other Apps in the first, the second down", foreign, map[string]error{"": down, "p1": down}, authz.ReasonStoreUnavailable, 2},
 		{"in neither", "no key", nil, authz.ReasonUnknownKey, 2},
 		{"in neither, as far as can be told", "no key", map[string]error{"p1": down}, authz.ReasonStoreUnavailable, 2},
