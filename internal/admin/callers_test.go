@@ -2,13 +2,9 @@ package admin
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/pem"
 	"math/big"
 	"net"
 	"net/http"
@@ -17,7 +13,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"connectrpc.com/connect"
 	"github.com/google/go-cmp/cmp"
@@ -25,6 +20,7 @@ import (
 	"github.com/postern-auth/postern/internal/listen"
 	adminv1 "github.com/postern-auth/postern/proto/postern/admin/v1"
 	"github.com/postern-auth/postern/proto/postern/admin/v1/adminv1connect"
+	"github.com/postern-auth/postern/test/harness"
 )
 
 // TestCallersFile shows what is said of each thing that can be wrong with a callers file.
@@ -107,53 +103,9 @@ func TestRoles(t *testing.T) {
 	}
 }
 
-// authority signs certificates.
-type authority struct {
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-}
-
-func newAuthority(t *testing.T) *authority {
+func writeFile(t *testing.T, path string, text []byte) string {
 	t.Helper()
-	self := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
-	}
-	a := &authority{key: newKey(t)}
-	der, err := x509.CreateCertificate(rand.Reader, self, self, &a.key.PublicKey, a.key)
-	if err == nil {
-		a.cert, err = x509.ParseCertificate(der)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return a
-}
-
-func newKey(t *testing.T) *ecdsa.PrivateKey {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
-// issue returns a certificate with its key.
-func (a *authority) issue(t *testing.T, names x509.Certificate) tls.Certificate {
-	t.Helper()
-	names.SerialNumber, names.NotAfter = big.NewInt(2), time.Now().Add(time.Hour)
-	names.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
-	key := newKey(t)
-	der, err := x509.CreateCertificate(rand.Reader, &names, a.cert, &key.PublicKey, a.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
-}
-
-func writePEM(t *testing.T, path, kind string, der []byte) string {
-	t.Helper()
-	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
+	if err := os.WriteFile(path, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return path
@@ -161,17 +113,13 @@ func writePEM(t *testing.T, path, kind string, der []byte) string {
 
 // TestCertificates lets callers in by each kind of name in their client certificates.
 func TestCertificates(t *testing.T) {
-	ca, stranger, dir := newAuthority(t), newAuthority(t), t.TempDir()
-	server := ca.issue(t, x509.Certificate{IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}})
-	key, err := x509.MarshalPKCS8PrivateKey(server.PrivateKey)
-	if err != nil {
-		t.Fatal(err)
-	}
+	ca, stranger, dir := harness.NewAuthority(), harness.NewAuthority(), t.TempDir()
+	cert, key := harness.PEM(ca.Issue(&x509.Certificate{IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}))
 	s := start(t, sqlite(t), func(o *Options) {
 		o.TLS = &listen.TLS{
-			CertFile:     writePEM(t, filepath.Join(dir, "tls.crt"), "CERTIFICATE", server.Certificate[0]),
-			KeyFile:      writePEM(t, filepath.Join(dir, "tls.key"), "PRIVATE KEY", key),
-			ClientCAFile: writePEM(t, filepath.Join(dir, "ca.crt"), "CERTIFICATE", ca.cert.Raw),
+			CertFile:     writeFile(t, filepath.Join(dir, "tls.crt"), cert),
+			KeyFile:      writeFile(t, filepath.Join(dir, "tls.key"), key),
+			ClientCAFile: writeFile(t, filepath.Join(dir, "ca.crt"), ca.PEM()),
 		}
 		text := callersText()
 		for name, certificate := range map[string]string{"uri": "uri: spiffe://cluster/ns/shop/sa/ci", "dns": "dns: ci.shop", "cn": "subject: ci"} {
@@ -185,8 +133,6 @@ func TestCertificates(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	roots := x509.NewCertPool()
-	roots.AddCert(ca.cert)
 	const noHandshake = connect.CodeUnknown // the client may see it as one error or another, and has no answer
 	for _, tc := range []struct {
 		what  string
@@ -194,19 +140,19 @@ func TestCertificates(t *testing.T) {
 		token string
 		want  connect.Code // 0: let in
 	}{
-		{"a URI", new(ca.issue(t, x509.Certificate{URIs: []*url.URL{spiffe}})), "", 0},
-		{"a DNS name", new(ca.issue(t, x509.Certificate{DNSNames: []string{"else", "ci.shop"}})), "", 0},
-		{"a common name", new(ca.issue(t, x509.Certificate{Subject: pkix.Name{CommonName: "ci"}})), "", 0},
-		{"names of two callers", new(ca.issue(t, x509.Certificate{Subject: pkix.Name{CommonName: "ci"}, DNSNames: []string{"ci.shop"}})), "", connect.CodeUnauthenticated},
-		{"nobody's name", new(ca.issue(t, x509.Certificate{DNSNames: []string{"ci"}})), "", connect.CodeUnauthenticated},
+		{"a URI", new(ca.Issue(&x509.Certificate{URIs: []*url.URL{spiffe}})), "", 0},
+		{"a DNS name", new(ca.Issue(&x509.Certificate{DNSNames: []string{"else", "ci.shop"}})), "", 0},
+		{"a common name", new(ca.Issue(&x509.Certificate{Subject: pkix.Name{CommonName: "ci"}})), "", 0},
+		{"names of two callers", new(ca.Issue(&x509.Certificate{Subject: pkix.Name{CommonName: "ci"}, DNSNames: []string{"ci.shop"}})), "", connect.CodeUnauthenticated},
+		{"nobody's name", new(ca.Issue(&x509.Certificate{DNSNames: []string{"ci"}})), "", connect.CodeUnauthenticated},
 		{"no certificate", nil, "", connect.CodeUnauthenticated},
 		{"a token without certificate", nil, viewerToken, 0},
-		{"a token beside nobody's certificate", new(ca.issue(t, x509.Certificate{DNSNames: []string{"ci"}})), viewerToken, 0},
-		{"a wrong token beside a good certificate", new(ca.issue(t, x509.Certificate{DNSNames: []string{"ci.shop"}})), viewerToken + "x", connect.CodeUnauthenticated},
-		{"a certificate of another authority", new(stranger.issue(t, x509.Certificate{DNSNames: []string{"ci.shop"}})), "", noHandshake},
+		{"a token beside nobody's certificate", new(ca.Issue(&x509.Certificate{DNSNames: []string{"ci"}})), viewerToken, 0},
+		{"a wrong token beside a good certificate", new(ca.Issue(&x509.Certificate{DNSNames: []string{"ci.shop"}})), viewerToken + "x", connect.CodeUnauthenticated},
+		{"a certificate of another authority", new(stranger.Issue(&x509.Certificate{DNSNames: []string{"ci.shop"}})), "", noHandshake},
 	} {
 		for _, http2 := range []bool{false, true} {
-			config := &tls.Config{RootCAs: roots}
+			config := &tls.Config{RootCAs: ca.Pool()}
 			if tc.cert != nil { // also one that the server did not ask for
 				config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return tc.cert, nil }
 			}

@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -31,10 +30,12 @@ import (
 var postgres *harness.Postgres
 
 func TestMain(m *testing.M) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute) // the first time, it is installed
 	dir, err := os.MkdirTemp("", "admin")
 	if err == nil {
-		postgres, err = startPostgres(dir)
+		postgres, err = harness.StartPostgres(ctx, dir, "fsync=off")
 	}
+	cancel()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "admin:", err)
 		os.Exit(1)
@@ -44,20 +45,6 @@ func TestMain(m *testing.M) {
 		_ = os.RemoveAll(dir)
 		os.Exit(code)
 	}))
-}
-
-func startPostgres(dir string) (*harness.Postgres, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute) // the first time, it is installed
-	defer cancel()
-	root, err := harness.Root()
-	if err != nil {
-		return nil, err
-	}
-	bin, err := harness.PostgresBinaries(ctx, root, os.Stderr)
-	if err != nil {
-		return nil, err
-	}
-	return harness.StartPostgres(ctx, bin, dir, "fsync=off")
 }
 
 var databases atomic.Int64
@@ -105,24 +92,6 @@ type clock struct{ atomic.Int64 }
 func (c *clock) now() time.Time          { return time.UnixMicro(c.Load()).UTC() }
 func (c *clock) advance(d time.Duration) { c.Add(d.Microseconds()) }
 
-// buffer is a log that a server writes while a test reads.
-type buffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *buffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *buffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 var sealer = func() *seal.Keys {
 	text, err := seal.Generate()
 	if err != nil {
@@ -143,14 +112,14 @@ type running struct {
 	url         string
 	store       *sqlstore.Store
 	clock       *clock
-	log         *buffer
+	log         *harness.Output
 	callersFile string
 }
 
 // start serves the API over a new database. change may set Options.
 func start(t *testing.T, database sqlstore.Options, change ...func(*Options)) *running {
 	t.Helper()
-	s := &running{t: t, clock: &clock{}, log: &buffer{}, callersFile: filepath.Join(t.TempDir(), "callers.yaml")}
+	s := &running{t: t, clock: &clock{}, log: &harness.Output{}, callersFile: filepath.Join(t.TempDir(), "callers.yaml")}
 	s.clock.Store(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC).UnixMicro())
 	database.Migrate, database.Sealer, database.Now = true, sealer, s.clock.now
 	var err error

@@ -1,80 +1,35 @@
 package replay
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
-	"math/big"
 	"net"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/postern-auth/postern/test/harness"
 )
 
-// authority signs certificates.
+// authority is one whose certificate stands in a file.
 type authority struct {
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-	file string // its certificate
+	*harness.Authority
+
+	file string
 }
 
 func newAuthority(t *testing.T) *authority {
 	t.Helper()
-	a := &authority{}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "authority"},
-		NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
-	}
-	a.cert, a.key = a.sign(t, template)
-	a.file = writePEM(t, "CERTIFICATE", a.cert.Raw)
-	return a
-}
-
-// sign makes a certificate; that of an authority which has none yet it signs itself.
-func (a *authority) sign(t *testing.T, template *x509.Certificate) (*x509.Certificate, *ecdsa.PrivateKey) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	parent, signer := a.cert, a.key
-	if parent == nil {
-		parent, signer = template, key
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), signer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return cert, key
+	a := harness.NewAuthority()
+	return &authority{a, writeFile(t, string(a.PEM()))}
 }
 
 // issue makes a certificate for a name and for 127.0.0.1.
 func (a *authority) issue(t *testing.T, name string) (cert tls.Certificate, certFile, keyFile string) {
 	t.Helper()
-	leaf, key := a.sign(t, &x509.Certificate{
-		SerialNumber: big.NewInt(2), NotAfter: time.Now().Add(time.Hour),
-		DNSNames: []string{name}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	})
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{leaf.Raw}, PrivateKey: key},
-		writePEM(t, "CERTIFICATE", leaf.Raw), writePEM(t, "PRIVATE KEY", der)
-}
-
-func writePEM(t *testing.T, kind string, der []byte) string {
-	t.Helper()
-	return writeFile(t, string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})))
+	cert = a.Issue(&x509.Certificate{DNSNames: []string{name}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}})
+	certPEM, keyPEM := harness.PEM(cert)
+	return cert, writeFile(t, string(certPEM)), writeFile(t, string(keyPEM))
 }
 
 // TestTLS speaks TLS with a server that asks for a certificate. The pinned Valkey knows no TLS: a relay speaks it.
@@ -83,12 +38,10 @@ func TestTLS(t *testing.T) {
 	cert, _, _ := theirs.issue(t, "redis")
 	_, certFile, keyFile := ours.issue(t, "postern")
 	_, strangerCert, strangerKey := theirs.issue(t, "postern")
-	clients := x509.NewCertPool()
-	clients.AddCert(ours.cert)
 	v := startValkey(t)
 	v.openAged(t)
 	relay := relayTLS(t, &tls.Config{
-		Certificates: []tls.Certificate{cert}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: clients,
+		Certificates: []tls.Certificate{cert}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: ours.Pool(),
 	}, v.Address)
 	for name, c := range map[string]struct {
 		tls  *RedisTLS

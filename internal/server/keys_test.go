@@ -6,39 +6,21 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/base64"
-	"encoding/pem"
 	"fmt"
-	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/postern-auth/postern/test/harness"
 )
 
-// selfSigned returns a certificate for postern.test and its key in PEM.
-func selfSigned(t *testing.T) (certificate, key string, pool *x509.CertPool) {
-	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"postern.test"}, NotAfter: time.Now().Add(time.Hour)}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	block := func(kind string, der []byte) string {
-		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
-	}
-	certificate = block("CERTIFICATE", der)
-	pool = x509.NewCertPool()
-	pool.AppendCertsFromPEM([]byte(certificate))
-	return certificate, block("PRIVATE KEY", keyDER), pool
+// newCertificate returns a certificate for postern.test, its key in PEM, and a pool that trusts it.
+func newCertificate() (cert, key string, pool *x509.CertPool) {
+	ca := harness.NewAuthority()
+	certPEM, keyPEM := harness.PEM(ca.Issue(&x509.Certificate{DNSNames: []string{"postern.test"}}))
+	return string(certPEM), string(keyPEM), ca.Pool()
 }
 
 // keyServer publishes one key once it is released.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -23,15 +22,7 @@ func startPostgres(t *testing.T) (server *harness.Postgres, dsnFile string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute) // the first time, it is installed
 	defer cancel()
-	root, err := harness.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
-	bin, err := harness.PostgresBinaries(ctx, root, os.Stderr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	server, err = harness.StartPostgres(ctx, bin, t.TempDir(), "fsync=off")
+	server, err := harness.StartPostgres(ctx, t.TempDir(), "fsync=off")
 	if err != nil {
 		t.Fatal(err)
 	}

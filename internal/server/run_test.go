@@ -1,7 +1,6 @@
 package server
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -9,7 +8,6 @@ import (
 	"net/http"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -20,6 +18,7 @@ import (
 
 	"github.com/postern-auth/postern/internal/config"
 	"github.com/postern-auth/postern/internal/source"
+	"github.com/postern-auth/postern/test/harness"
 )
 
 // instance is a Server that runs until the test ends, on Unix sockets unless its configuration says otherwise.
@@ -29,7 +28,7 @@ type instance struct {
 	t    testing.TB
 	dir  string // of its resources
 	stop context.CancelFunc
-	out  *output
+	out  *harness.Output
 	conn *grpc.ClientConn
 	web  *http.Client // asks the operators' listener, whatever the host
 
@@ -41,7 +40,7 @@ type instance struct {
 func assemble(t testing.TB, files map[string]string, edits ...func(*config.Config)) (*instance, error) {
 	t.Helper()
 	root := t.TempDir()
-	i := &instance{t: t, dir: filepath.Join(root, "policies"), out: &output{}, ended: make(chan struct{})}
+	i := &instance{t: t, dir: filepath.Join(root, "policies"), out: &harness.Output{}, ended: make(chan struct{})}
 	writeFile(t, filepath.Join(i.dir, "README"), "no resource")
 	i.write(files)
 	cfg := config.Default()
@@ -215,24 +214,6 @@ func (i *instance) wants(status int, header, value string) {
 		}
 		return last.status == status
 	})
-}
-
-// output is a log that can be read while it is written.
-type output struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
 }
 
 // loaderOf returns a loader that has loaded the files, and the snapshot of them.

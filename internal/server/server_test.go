@@ -154,7 +154,7 @@ func TestNew(t *testing.T) {
 }
 
 func TestTLS(t *testing.T) {
-	certificate, key, pool := selfSigned(t)
+	certificate, key, pool := newCertificate()
 	dir := t.TempDir()
 	tls := config.TLS{CertFile: filepath.Join(dir, "cert"), KeyFile: filepath.Join(dir, "key")}
 	writeFile(t, tls.CertFile, certificate)

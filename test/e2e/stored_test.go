@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -59,12 +58,9 @@ func newStored(t *testing.T) *stored {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute) // the first time, PostgreSQL is installed
 	defer cancel()
 	dir := t.TempDir()
-	binaries, err := harness.PostgresBinaries(ctx, world.root, os.Stderr)
-	if err != nil {
-		t.Fatal(err)
-	}
 	w := &stored{replicas: &replicas{own: &own{}}, data: filepath.Join(dir, "data"), digests: harness.Secrets{}}
-	w.postgres, err = harness.StartPostgres(ctx, binaries, dir, "fsync=off", "log_statement=all", "log_parameter_max_length=-1")
+	var err error
+	w.postgres, err = harness.StartPostgres(ctx, dir, "fsync=off", "log_statement=all", "log_parameter_max_length=-1")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -86,14 +86,11 @@ func (r Request) Send(ctx context.Context, address string) (Answer, error) {
 
 // Exchange sends bytes over a connection of their own and reads one HTTP/1.1 answer to the method.
 func Exchange(ctx context.Context, address, method string, message []byte) (Answer, error) {
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
+	conn, err := dial(ctx, address)
 	if err != nil {
 		return Answer{}, err
 	}
 	defer func() { _ = conn.Close() }()
-	if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
-		return Answer{}, err
-	}
 	// A server may answer and close before it has read everything: only what it answers counts.
 	go func() { _, _ = conn.Write(message) }()
 	resp, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: method})
@@ -103,4 +100,13 @@ func Exchange(ctx context.Context, address, method string, message []byte) (Answ
 	defer func() { _ = resp.Body.Close() }()
 	body, err := io.ReadAll(resp.Body)
 	return Answer{Status: resp.StatusCode, Headers: resp.Header, Body: string(body)}, err
+}
+
+// dial makes a connection for one exchange.
+func dial(ctx context.Context, address string) (net.Conn, error) {
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	return conn, conn.SetDeadline(time.Now().Add(10 * time.Second))
 }

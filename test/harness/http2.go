@@ -4,11 +4,9 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
@@ -23,14 +21,11 @@ type Request2 struct {
 // Send sends the request over a connection of its own, in clear text, and reads one answer. A stream that is reset is
 // an error.
 func (r Request2) Send(ctx context.Context, address string) (Answer, error) {
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
+	conn, err := dial(ctx, address)
 	if err != nil {
 		return Answer{}, err
 	}
 	defer func() { _ = conn.Close() }()
-	if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
-		return Answer{}, err
-	}
 	if _, err := conn.Write([]byte(http2.ClientPreface)); err != nil {
 		return Answer{}, err
 	}

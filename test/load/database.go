@@ -29,19 +29,11 @@ func sqlite(_ context.Context, dir string) (*database, error) {
 
 // postgres starts a server of its own, with PostgreSQL's settings as they come.
 func postgres(ctx context.Context, dir string) (*database, error) {
-	root, err := harness.Root()
-	if err != nil {
-		return nil, err
-	}
-	bin, err := harness.PostgresBinaries(ctx, root, os.Stderr)
-	if err != nil {
-		return nil, err
-	}
 	dir = filepath.Join(dir, "postgres")
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return nil, err
 	}
-	server, err := harness.StartPostgres(ctx, bin, dir)
+	server, err := harness.StartPostgres(ctx, dir)
 	if err != nil {
 		return nil, err
 	}

@@ -86,15 +86,7 @@ func ownPostgres(t testing.TB, settings ...string) *harness.Postgres {
 func startPostgres(dir string, settings ...string) (*harness.Postgres, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute) // the first time, it is installed
 	defer cancel()
-	root, err := harness.Root()
-	if err != nil {
-		return nil, err
-	}
-	bin, err := harness.PostgresBinaries(ctx, root, os.Stderr)
-	if err != nil {
-		return nil, err
-	}
-	return harness.StartPostgres(ctx, bin, dir, append(settings, "max_connections=200")...)
+	return harness.StartPostgres(ctx, dir, append(settings, "max_connections=200")...)
 }
 
 // behind puts a Proxy in front of a server and returns the DSN of a database through it.

@@ -20,10 +20,12 @@ import (
 var postgres *harness.Postgres
 
 func TestMain(m *testing.M) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute) // the first time, it is installed
 	dir, err := os.MkdirTemp("", "sqlstore")
 	if err == nil {
-		postgres, err = startPostgres(dir)
+		postgres, err = harness.StartPostgres(ctx, dir, "fsync=off", "max_connections=300")
 	}
+	cancel()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "sqlstore:", err)
 		os.Exit(1)
@@ -33,20 +35,6 @@ func TestMain(m *testing.M) {
 		_ = os.RemoveAll(dir)
 		os.Exit(code)
 	}))
-}
-
-func startPostgres(dir string) (*harness.Postgres, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute) // the first time, it is installed
-	defer cancel()
-	root, err := harness.Root()
-	if err != nil {
-		return nil, err
-	}
-	bin, err := harness.PostgresBinaries(ctx, root, os.Stderr)
-	if err != nil {
-		return nil, err
-	}
-	return harness.StartPostgres(ctx, bin, dir, "fsync=off", "max_connections=300")
 }
 
 var databases atomic.Int64

@@ -54,7 +54,7 @@ func TestErrorsDoNotShowThePassword(t *testing.T) {
 // TestAStandbyIsNotAsked makes a standby of a server, which would answer every question.
 func TestAStandbyIsNotAsked(t *testing.T) {
 	dir := t.TempDir()
-	server := must[*harness.Postgres](t)(startPostgres(dir))
+	server := must[*harness.Postgres](t)(harness.StartPostgres(t.Context(), dir, "fsync=off"))
 	t.Cleanup(func() { server.Kill() }) // the process that runs by then
 	o := Options{DSN: authz.Secret(server.DSN("postgres") + "&target_session_attrs=any")}
 	open(t, o)
