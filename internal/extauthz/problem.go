@@ -15,8 +15,8 @@ const (
 
 // appendProblem appends the body of a denial as application/problem+json (RFC 9457). It depends on the class, never on
 // the reason; only a 403 may carry the code that its policy names, and only a 401 of a scheme under development an
-// explanation. The request id is the one Envoy logs; the client may
-// have chosen it, so one that would need escaping is left out.
+// explanation. The request id is the one Envoy logs; the client may have chosen it, so one that would need escaping is
+// left out.
 func appendProblem(b []byte, class authz.Class, code, requestID, explanation string) []byte {
 	if class != authz.ClassForbidden || !isPlain(code) {
 		code = class.Code()

@@ -130,7 +130,7 @@ func New(opts Options) (*Server, error) {
 	return s, nil
 }
 
-// serverOptions are the limits of DESIGN and of good sense. Reflection is not registered.
+// serverOptions are the limits of a connection and of a message. Reflection is not registered.
 func serverOptions(message int) []grpc.ServerOption {
 	return []grpc.ServerOption{
 		grpc.ForceServerCodecV2(newCodec(message)),

@@ -1,8 +1,9 @@
 // Package keystore is what Postern knows of Apps and their credentials, and the contract of the places it is kept in.
 //
 // A Store answers three questions: whose API key has this digest, which signing keys have this key id, and which does
-// this App have. It holds digests of API keys, never their text, so a copy of a store lets nobody in. A Key says everything that deciding
-// needs; whether it is good right now is [Key.Check], asked at every use, so that a cached Key expires on time.
+// this App have. It holds digests of API keys, never their text, so a copy of a store lets nobody in. A Key says
+// everything that deciding needs; whether it is good right now is [Key.Check], asked at every use, so that a cached Key
+// expires on time.
 //
 // keystoretest is the law that every Store obeys; declared holds Apps written in resources; cached is a decorator for
 // stores that are far away.

@@ -12,8 +12,8 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-// TestListedOnceAndUpToDate: what there is at the start is asked for as one list of now, not of what the API server happens to
-// have cached, and the stream after it begins where the list ends.
+// TestListedOnceAndUpToDate: what there is at the start is asked for as one list of now, not of what the API server
+// happens to have cached, and the stream after it begins where the list ends.
 func TestListedOnceAndUpToDate(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()

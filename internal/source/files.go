@@ -46,8 +46,8 @@ func ReadDir(dir string) (Snapshot, error) {
 }
 
 // Loaded names the files that resources refer to, such as secrets, so that a change of one makes a Snapshot too. They
-// replace those named before. Those in the directory are watched anyway, unless they are hidden; for each of the others that
-// is new, one Snapshot is made at once, since it may have changed after its reader read it.
+// replace those named before. Those in the directory are watched anyway, unless they are hidden; for each of the others
+// that is new, one Snapshot is made at once, since it may have changed after its reader read it.
 func (f *Files) Loaded(r Result) {
 	f.mu.Lock()
 	f.other = nil

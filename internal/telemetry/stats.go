@@ -175,11 +175,7 @@ func (s *stats) Collect(ch chan<- prometheus.Metric) {
 	}
 	if s.statuses != nil {
 		n := s.statuses()
-		leads := 0.0
-		if n.Leader {
-			leads = 1
-		}
-		send(leader, gauge, leads)
+		send(leader, gauge, oneIf(n.Leader))
 		send(statusWrites, counter, float64(n.Written), "success")
 		send(statusWrites, counter, float64(n.Conflicts), "conflict")
 		send(statusWrites, counter, float64(n.Failures), "failure")

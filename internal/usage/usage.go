@@ -3,9 +3,9 @@
 //	Counter.Checker  decorates whoever decides: counts each allowed request whose caller has a key
 //	Counter.Run      writes the counts somewhere now and then, and once more at the end
 //
-// A check costs two atomic additions at most and, for a key that was used lately, neither a lock nor an allocation. Counts wait in
-// memory for the next flush: what a process is killed with is lost. A flush that fails is repeated with the next one;
-// if it had in fact reached the database, its counts are there twice.
+// A check costs two atomic additions at most and, for a key that was used lately, neither a lock nor an allocation.
+// Counts wait in memory for the next flush: what a process is killed with is lost. A flush that fails is repeated with
+// the next one; if it had in fact reached the database, its counts are there twice.
 package usage
 
 import (

@@ -11,8 +11,8 @@ import (
 	"github.com/postern-auth/postern/test/harness"
 )
 
-// TestManifests: `kubectl apply -k deploy/manifests` installs everything at once, as its file says, and again changes nothing.
-// The cluster is its own: what is installed would meet what other tests have the API server look at.
+// TestManifests: `kubectl apply -k deploy/manifests` installs everything at once, as its file says, and again changes
+// nothing. The cluster is its own: what is installed would meet what other tests have the API server look at.
 func TestManifests(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()

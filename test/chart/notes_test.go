@@ -56,7 +56,8 @@ func TestNotes(t *testing.T) {
 	}
 }
 
-// TestNotesProvider: the provider that is printed for istiod is that of the example, which `make test-mesh` tries, with a body.
+// TestNotesProvider: the provider that is printed for istiod is that of the example, which `make test-mesh` tries, with
+// a body.
 func TestNotesProvider(t *testing.T) {
 	_, rest, _ := strings.Cut(notes(t.Context(), t, "istio"), "  meshConfig:\n")
 	printed, _, _ := strings.Cut("  meshConfig:\n"+rest, "\n\n")

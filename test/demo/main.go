@@ -1,7 +1,7 @@
 // Command demo shows Postern behind a real Envoy. It builds Postern, gets Envoy, starts both with the example policies
-// of envoy/policies, an embedded database of keys and an upstream that echoes what it receives, sends one request of each kind, checks and prints
-// every answer, and stays up for the reader's own requests. With --once (or ONCE=1) it exits instead, with 1 if an answer
-// was wrong.
+// of envoy/policies, an embedded database of keys and an upstream that echoes what it receives, sends one request of each
+// kind, checks and prints every answer, and stays up for the reader's own requests. With --once (or ONCE=1) it exits
+// instead, with 1 if an answer was wrong.
 package main
 
 import (

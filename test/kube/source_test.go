@@ -107,7 +107,8 @@ func (w *watched) find(kind, namespace, name string) v1alpha1.Document {
 	return docs[i]
 }
 
-// objects lists a snapshot's objects of a namespace as Kind/name, with ! where there is an error, and with the owner of Apps.
+// objects lists a snapshot's objects of a namespace as Kind/name, with ! where there is an error, and with the owner of
+// Apps.
 func objects(s source.Snapshot, namespace string) []string {
 	var list []string
 	for _, d := range s.Documents {

@@ -3,8 +3,8 @@
 //
 // The yardstick is alwaysyes, a stock grpc-go server that allows everything. Both servers run all the time and are
 // asked in turn, a fifth of a second each; the ratio of each round is taken, and of these the median. So the speed of
-// the machine, and what else it does, cancels out. The load generator sends encoded bytes and looks only whether the answer is an allow.
-// One that is not fails the run.
+// the machine, and what else it does, cancels out. The load generator sends encoded bytes and looks only whether the
+// answer is an allow. One that is not fails the run.
 //
 //	go run ./test/load                      the whole table, and exit code 1 if a limit is exceeded
 //	go run ./test/load -only apikey,hmac    some of them

@@ -15,7 +15,7 @@ import (
 	"github.com/postern-auth/postern/internal/resource/v1alpha1"
 )
 
-// The limits of DESIGN for HMAC without a body, and of the same with 1 KiB to digest.
+// The limits for HMAC without a body, and of the same with 1 KiB to digest.
 const (
 	limitSigned     = 0.85
 	limitSignedBody = 1.0

@@ -93,7 +93,7 @@ func (w *world) startIstiod(t *testing.T, ctx context.Context) {
 	}
 }
 
-// meshConfig returns the example's, without mutual TLS: no agent is here that hands out certificates.
+// meshConfig returns the example's, without mutual TLS: nothing here hands out certificates.
 func meshConfig(t *testing.T) []byte {
 	t.Helper()
 	text, err := os.ReadFile(example("istio", "values.yaml"))

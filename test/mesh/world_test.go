@@ -89,7 +89,8 @@ func (w *world) serveUpstream(t *testing.T) {
 	t.Cleanup(func() { _ = server.Close() })
 }
 
-// startPostern runs Postern as a Deployment would, with this part of its configuration and the API server as the source of its resources.
+// startPostern runs Postern as a Deployment would, with this part of its configuration and the API server as the source
+// of its resources.
 func (w *world) startPostern(t *testing.T, ctx context.Context, extauthz, ops string) {
 	t.Helper()
 	config := filepath.Join(t.TempDir(), "postern.yaml")

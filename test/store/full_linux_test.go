@@ -17,7 +17,8 @@ import (
 // smallDisk is a variable that only the process on the small disk has.
 const smallDisk = "POSTERN_STORE_SMALL_DISK"
 
-// TestFullDisk fills the disk under a SQLite database: a file system of two megabytes, in a mount namespace of the test's own.
+// TestFullDisk fills the disk under a SQLite database: a file system of two megabytes, in a mount namespace of the
+// test's own.
 func TestFullDisk(t *testing.T) {
 	if os.Getenv(smallDisk) == "" {
 		t.Parallel()

@@ -46,7 +46,7 @@ func TestGet(t *testing.T) {
 	}
 }
 
-// TestGetRefuses holds threats.md 13.
+// TestGetRefuses meets what an issuer, or whoever answers in its place, can do to those who fetch its keys.
 func TestGetRefuses(t *testing.T) {
 	var reached atomic.Bool // what must not happen
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached.Store(true) }))

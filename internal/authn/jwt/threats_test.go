@@ -8,7 +8,7 @@ import (
 	"github.com/postern-auth/postern/internal/authz"
 )
 
-// TestTokens sends each token of threats.md 10 to 12, signed well unless the signature is the point.
+// TestTokens sends each token that RFC 8725 warns of, signed well unless the signature is the point.
 func TestTokens(t *testing.T) {
 	k := keys()
 	jwks := set(k.rsa.jwk(), k.es256.jwk(), k.other256.jwk(), k.es384.jwk(), k.ed.jwk())

@@ -26,11 +26,11 @@ import (
 // then signs can make two with one digest.
 //
 // Its clients cannot sign the host, unless they list it; whether a parameter stands in the query or in the form, their
-// order, how they are percent-encoded, and whether an empty value has its '='. Of a repeated parameter they sign the first value only, and they
-// write parameters decoded, so that a '&' in one looks like the next: both are refused, for there the signature
-// would fit other requests as well. The vendor's Node.js SDK sends no Content-MD5 with PUT and joins repeated
-// parameters with a comma: its PUTs with a body need body: Unbound. Clients that sign query values as encoded, or the
-// path decoded, get through with values that need no encoding.
+// order, how they are percent-encoded, and whether an empty value has its '='. Of a repeated parameter they sign the
+// first value only, and they write parameters decoded, so that a '&' in one looks like the next: both are refused, for
+// there the signature would fit other requests as well. The vendor's Node.js SDK sends no Content-MD5 with PUT and
+// joins repeated parameters with a comma: its PUTs with a body need body: Unbound. Clients that sign query values as
+// encoded, or the path decoded, get through with values that need no encoding.
 //
 // The signature counts, whatever AppCode stands beside it; that one is not looked at, and goes upstream.
 type xCa struct {

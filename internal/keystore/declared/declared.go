@@ -1,9 +1,9 @@
 // Package declared is the keystore.Store of Apps that are written in resources: an immutable index, made anew when the
 // resources change. It is all in memory, so it never waits and never fails.
 //
-// An App goes through three steps: [FromResource] parses it, reading secrets and keys; [NewKeys] completes its keys, to which
-// [Keys.With] adds those that stand in Secrets; [New] indexes the keys of all Apps. Stores share the Keys of Apps that have not changed, and nothing else of an App
-// need be kept.
+// An App goes through three steps: [FromResource] parses it, reading secrets and keys; [NewKeys] completes its keys, to
+// which [Keys.With] adds those that stand in Secrets; [New] indexes the keys of all Apps. Stores share the Keys of Apps
+// that have not changed, and nothing else of an App need be kept.
 package declared
 
 import (

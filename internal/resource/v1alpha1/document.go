@@ -18,10 +18,10 @@ const MaxDocument = 1 << 20
 
 // Document is one YAML document of a file, or one object of the Kubernetes API.
 //
-// Without Err exactly one of Scheme, Policy, App and Secret is set, with its defaults and validated. With Err the names say as
-// much as could be read, and Policy holds what is needed to deny the policy's routes: its metadata, those of its hosts
-// and targets that are valid, and the names and matches of its rules. A condition of a match that is not valid is left
-// out, so that the match is wider than it was meant to be, never narrower. It is nil if neither could be read.
+// Without Err exactly one of Scheme, Policy, App and Secret is set, with its defaults and validated. With Err the names
+// say as much as could be read, and Policy holds what is needed to deny the policy's routes: its metadata, those of its
+// hosts and targets that are valid, and the names and matches of its rules. A condition of a match that is not valid is
+// left out, so that the match is wider than it was meant to be, never narrower. It is nil if neither could be read.
 //
 // +kubebuilder:object:generate=false
 type Document struct {

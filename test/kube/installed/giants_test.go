@@ -16,9 +16,9 @@ import (
 	"github.com/postern-auth/postern/internal/resource/v1alpha1"
 )
 
-// TestTenThousandPolicies: a replica that starts among 10,000 policies, each on a route of its own, becomes ready, and a change
-// of one of them counts at once, and so does its status, although those of all are being written. Speed is logged (-v),
-// not asserted.
+// TestTenThousandPolicies: a replica that starts among 10,000 policies, each on a route of its own, becomes ready, and
+// a change of one of them counts at once, and so does its status, although those of all are being written. Speed is
+// logged (-v), not asserted.
 func TestTenThousandPolicies(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
