@@ -37,17 +37,7 @@ func newOwn(t *testing.T, config string, posterns int) *own {
 	t.Cleanup(w.upstream.Close)
 	var ports []int
 	for range posterns {
-		p, err := harness.StartPostern(ctx, world.bin, w.shop.Dir)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			p.Kill()
-			if t.Failed() {
-				t.Log(p.Tail())
-			}
-		})
-		w.posterns, ports = append(w.posterns, p), append(ports, p.Port)
+		ports = append(ports, w.startPostern(ctx, t).Port)
 	}
 	if w.Envoy, err = startEnvoy(ctx, dir, config, w.upstream.Port, ports...); err != nil {
 		t.Fatal(err)
@@ -59,6 +49,31 @@ func newOwn(t *testing.T, config string, posterns int) *own {
 		w.Kill()
 	})
 	return w
+}
+
+// startPostern starts one more, with more arguments if there are any.
+func (w *own) startPostern(ctx context.Context, t *testing.T, arguments ...string) *harness.Postern {
+	t.Helper()
+	p, err := harness.StartPostern(ctx, world.bin, w.shop.Dir, arguments...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		p.Kill()
+		if t.Failed() {
+			t.Log(p.Tail())
+		}
+	})
+	w.posterns = append(w.posterns, p)
+	return p
+}
+
+// eachOwn runs a test in a world of its own behind either Envoy.
+func eachOwn(t *testing.T, test func(t *testing.T, w *own)) {
+	t.Helper()
+	for _, config := range []string{"recommended", "naive"} {
+		t.Run(config, func(t *testing.T) { test(t, newOwn(t, config, 1)) })
+	}
 }
 
 // logStats tells what became of Envoy's checks.

@@ -10,32 +10,33 @@ import (
 // TestReloadUnderLoad: resources change again and again while requests pass. Nothing is dropped, and no request is
 // decided by a mixture.
 func TestReloadUnderLoad(t *testing.T) {
-	w := newOwn(t, "recommended", 1)
-	load := startTraffic(t, w.Address,
-		call{"/orders/1", [2]string{"X-API-Key", w.shop.Key}, []int{200}},
-		call{"/orders/1", [2]string{"X-API-Key", "wrong"}, []int{401}},
-		call{"/public/x", [2]string{"X-Auth-Subject", "root"}, []int{200, 401}}, // this rule changes
-	)
-	load.more(t, 100)
-	anonymous := "security: [{}]"
-	protected := "security: [{api-key: []}]"
-	for i := range 10 {
-		from, to, want := anonymous, protected, 401
-		if i%2 == 1 {
-			from, to, want = protected, anonymous, 200
-		}
-		w.replace(t, "shop.yaml", from, to)
-		await(t, 5*time.Second, "the change counts", func() bool {
-			r := bearer()
-			r.Target = "/public/x"
-			a, err := r.Send(t.Context(), w.Address)
-			return err == nil && a.Status == want
-		})
+	eachOwn(t, func(t *testing.T, w *own) {
+		load := startTraffic(t, w.Address,
+			call{"/orders/1", [2]string{"X-API-Key", w.shop.Key}, []int{200}},
+			call{"/orders/1", [2]string{"X-API-Key", "wrong"}, []int{401}},
+			call{"/public/x", [2]string{"X-Auth-Subject", "root"}, []int{200, 401}}, // this rule changes
+		)
 		load.more(t, 100)
-	}
-	if wrong := load.stop(); len(wrong) > 0 {
-		t.Errorf("%d wrong answers, such as %s", len(wrong), wrong[0])
-	}
+		anonymous := "security: [{}]"
+		protected := "security: [{api-key: []}]"
+		for i := range 10 {
+			from, to, want := anonymous, protected, 401
+			if i%2 == 1 {
+				from, to, want = protected, anonymous, 200
+			}
+			w.replace(t, "shop.yaml", from, to)
+			await(t, 5*time.Second, "the change counts", func() bool {
+				r := bearer()
+				r.Target = "/public/x"
+				a, err := r.Send(t.Context(), w.Address)
+				return err == nil && a.Status == want
+			})
+			load.more(t, 100)
+		}
+		if wrong := load.stop(); len(wrong) > 0 {
+			t.Errorf("%d wrong answers, such as %s", len(wrong), wrong[0])
+		}
+	})
 }
 
 // TestBadReload: an object that cannot be used keeps its last good version, its error is in the log and the metrics

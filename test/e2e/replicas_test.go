@@ -9,7 +9,8 @@ import (
 	"github.com/postern-auth/postern/test/harness"
 )
 
-// replicas are two Posterns with the same policies, each behind an Envoy of its own, in front of one upstream.
+// replicas are two Posterns with the same policies in front of one upstream, the first behind the recommended Envoy, the
+// other behind the naive one.
 type replicas struct {
 	*own
 
@@ -24,23 +25,14 @@ func (w *replicas) start(ctx context.Context, t *testing.T, dir string, argument
 		t.Fatal(err)
 	}
 	t.Cleanup(w.upstream.Close)
-	for replica := range 2 {
-		p, err := harness.StartPostern(ctx, world.bin, w.shop.Dir, arguments(replica)...)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			p.Kill()
-			if t.Failed() {
-				t.Log(p.Tail())
-			}
-		})
-		e, err := startEnvoy(ctx, dir, "recommended", w.upstream.Port, p.Port)
+	for replica, config := range []string{"recommended", "naive"} {
+		p := w.startPostern(ctx, t, arguments(replica)...)
+		e, err := startEnvoy(ctx, dir, config, w.upstream.Port, p.Port)
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(e.Kill)
-		w.posterns, w.envoys = append(w.posterns, p), append(w.envoys, e)
+		w.envoys = append(w.envoys, e)
 	}
 }
 
