@@ -64,7 +64,7 @@ func run(m *testing.M) (code int, err error) {
 		return 1, err
 	}
 	defer world.upstream.Close()
-	if world.postern, err = harness.StartPostern(ctx, world.bin, resources); err != nil {
+	if world.postern, err = harness.StartPostern(ctx, world.bin, resources, "-c", filepath.Join("testdata", "postern.yaml")); err != nil {
 		return 1, err
 	}
 	defer func() { world.postern.Kill() }()
@@ -160,7 +160,7 @@ func writeResources(ctx context.Context, dir string) (err error) {
 	return nil
 }
 
-// addBroken adds a policy that cannot compile. It is added while Postern runs, since Postern does not start with one.
+// addBroken adds policies that are in error. They are added while Postern runs, since Postern does not start with one.
 func addBroken(ctx context.Context, dir string) error {
 	text, err := os.ReadFile("testdata/broken.yaml")
 	if err != nil {
@@ -171,8 +171,9 @@ func addBroken(ctx context.Context, dir string) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	return harness.Await(ctx, "the broken policy is noticed", func() bool {
-		return strings.Contains(world.postern.Stderr(), "no-such-scheme")
+	return harness.Await(ctx, "the errors are noticed", func() bool {
+		log := world.postern.Stderr()
+		return strings.Contains(log, "no-such-scheme") && strings.Contains(log, "was not granted the host paths.test")
 	})
 }
 

@@ -147,6 +147,32 @@ func TestTokenForms(t *testing.T) {
 	})
 }
 
+// TestTokenOfAnotherScheme: a token that one scheme has verified, and remembers, is nothing to another with the same
+// issuer and keys; one that is for both is good for both.
+func TestTokenOfAnotherScheme(t *testing.T) {
+	shop := world.shop.Issuer.Token(map[string]any{"scope": "orders:read"})
+	both := world.shop.Issuer.Token(map[string]any{"scope": "orders:read", "aud": []string{"shop", "warehouse"}})
+	eachGate(t, func(t *testing.T, g gate) {
+		for _, c := range []struct {
+			token, host string
+			want        int
+		}{
+			{shop, "localhost", 200},
+			{shop, "localhost", 200}, // out of the memory
+			{shop, "warehouse.test", 401},
+			{both, "warehouse.test", 200},
+			{both, "localhost", 200},
+			{shop, "localhost", 200},
+		} {
+			r := bearer("Authorization: Bearer " + c.token)
+			edit(&r, "Host", c.host)
+			if a, _ := g.send(t, r); a.Status != c.want {
+				t.Errorf("%s: %d %s, want %d", c.host, a.Status, a.Body, c.want)
+			}
+		}
+	})
+}
+
 func bearer(fields ...string) harness.Request {
 	return harness.Request{Method: "GET", Target: "/orders/1", Fields: append([]string{"Host: localhost"}, fields...)}
 }
