@@ -43,8 +43,8 @@ func checkSecrets(t *testing.T, a harness.Answer) {
 	}
 }
 
-// findSecrets looks through everything that Postern has put out during all tests, a last denial included: the logs must
-// be worth looking at.
+// findSecrets looks through everything that Postern and the Envoys have put out during all tests, a last denial
+// included: the logs must be worth looking at.
 func findSecrets(ctx context.Context) error {
 	if _, err := bearer().Send(ctx, world.gates[0].Address); err != nil {
 		return err
@@ -54,12 +54,15 @@ func findSecrets(ctx context.Context) error {
 		return err
 	}
 	logs := world.postern.Stdout() + world.postern.Stderr()
+	for _, g := range world.gates {
+		logs += g.Stdout() + g.Stderr() // what Postern says of a decision is in the access log
+	}
 	if !strings.Contains(logs, "no_credential") || !strings.Contains(metrics, "no_credential") {
 		return fmt.Errorf("neither the decision log nor the metrics tell of a denial:\n%s", world.postern.Tail())
 	}
 	for name, secret := range canaries() {
 		if strings.Contains(logs, secret) {
-			return fmt.Errorf("postern's log holds the %s", name)
+			return fmt.Errorf("Postern's or Envoy's log holds the %s", name)
 		}
 		if strings.Contains(metrics, secret) {
 			return fmt.Errorf("postern's metrics hold the %s", name)

@@ -77,7 +77,8 @@ func startEnvoy(ctx context.Context, o EnvoyOptions) (*Envoy, error) {
 		return nil, err
 	}
 	p, err := Start("envoy ("+name+")", o.Binary,
-		"-c", path, "--use-dynamic-base-id", "--concurrency", "1", "--log-level", "warning")
+		"-c", path, "--use-dynamic-base-id", "--concurrency", "1", "--log-level", "warning",
+		"--file-flush-interval-msec", "50") // of the access log
 	if err != nil {
 		return nil, err
 	}
