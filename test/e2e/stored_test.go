@@ -185,6 +185,7 @@ func TestStoredKeys(t *testing.T) {
 		{"disable", w.testDisable},
 		{"revoke", w.testRevoke},
 		{"usage", w.testUsage},
+		{"flood", w.testFlood},
 		{"outage", w.testOutage},
 		{"secrets", w.testSecrets}, // the last: it looks at what all the others have left
 	} {

@@ -1,12 +1,15 @@
 package e2e
 
 import (
+	"crypto/rand"
 	"fmt"
 	"maps"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/postern-auth/postern/internal/keystore"
 	"github.com/postern-auth/postern/test/harness"
 )
 
@@ -67,11 +70,60 @@ func (w *stored) testUsage(t *testing.T) {
 	w.awaitUsed(t, "globex/counted", kept+each)
 }
 
+// testFlood: keys that nobody has are refused, those without a checksum before the database is asked, and good ones go on.
+func (w *stored) testFlood(t *testing.T) {
+	good := things("GET", w.issue(t, 0, "patient", "--access", "read-only"))
+	w.soon(t, "a key is good", good, 200)
+	for replica, p := range w.posterns {
+		before := metric(t, p, "postern_keystore_reads_total")
+		for range 200 {
+			w.wants(t, "a key without a checksum", replica, things("GET", "pk_"+rand.Text()+rand.Text()), 401)
+		}
+		if n := metric(t, p, "postern_keystore_reads_total") - before; n > 0 {
+			t.Errorf("replica %d: %v reads of the database for keys without a checksum", replica, n)
+		}
+
+		const strangers, keys = 4, 200
+		var flood sync.WaitGroup
+		for range strangers {
+			flood.Go(func() {
+				for range keys {
+					key, err := keystore.Mint(keystore.DefaultPrefix)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					a, err := things("GET", key.Reveal()).Send(t.Context(), w.envoys[replica].Address)
+					if err != nil || a.Status != 401 && a.Status != 503 { // 503: too many wait for the database
+						t.Errorf("replica %d: nobody's key: %d (%v)", replica, a.Status, err)
+					}
+				}
+			})
+		}
+		passed := 0
+		for range keys {
+			a, err := good.Send(t.Context(), w.envoys[replica].Address)
+			if err == nil && a.Status == 200 {
+				passed++
+			}
+		}
+		flood.Wait()
+		if passed != keys {
+			t.Errorf("replica %d: during the flood %d of %d requests with a good key passed", replica, passed, keys)
+		}
+	}
+}
+
 // testOutage: without its database no replica lets through what it does not know, nor refuses what it does.
 func (w *stored) testOutage(t *testing.T) {
+	told := func(replica int) float64 { return metric(t, w.posterns[replica], "postern_keystore_changes_total") }
+	before := []float64{told(0), told(1)}
 	known := things("GET", w.issue(t, 0, "known", "--access", "read-only"))
-	w.soon(t, "a key is good", known, 200)
 	unseen := things("GET", w.issue(t, 0, "unseen", "--access", "read-only"))
+	for replica := range w.envoys { // what is told of a key only now is read once more
+		await(t, 10*time.Second, "the replicas know of both keys", func() bool { return told(replica) >= before[replica]+2 })
+	}
+	w.soon(t, "a key is good", known, 200)
 	made, err := harness.GenerateKey(t.Context(), world.bin)
 	if err != nil {
 		t.Fatal(err)
