@@ -38,7 +38,7 @@ func TestDynamicMetadata(t *testing.T) {
 				_ = json.Unmarshal([]byte(a.Body), &problem) // send has checked its form
 				id := problem.RequestID
 				if seen != nil {
-					id = seen.Headers.Get("X-Request-Id")
+					id = seen.Headers.Get("X-Request-ID")
 				}
 				var line struct{ Auth facts }
 				if text := g.logged(t, id); json.Unmarshal([]byte(text), &line) != nil {
