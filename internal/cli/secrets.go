@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -78,8 +79,8 @@ func newSecretsRotate() *cobra.Command {
 	}
 }
 
-// replaceFile puts a file in the place of another in one step, so that a crash loses neither. Whoever could read that one
-// by its mode can read this one.
+// replaceFile puts a file in the place of another in one step, so that a crash loses neither. It has the owner, group and
+// mode of that one, so whoever could read that one can read this one.
 func replaceFile(path string, text []byte) error {
 	old, err := os.Stat(path)
 	if err != nil {
@@ -89,8 +90,9 @@ func replaceFile(path string, text []byte) error {
 	if err != nil {
 		return err
 	}
+	owner := old.Sys().(*syscall.Stat_t) // it is one on every Unix
 	_, err = file.Write(text)
-	if err = errors.Join(err, file.Chmod(old.Mode().Perm()), file.Sync(), file.Close()); err == nil {
+	if err = errors.Join(err, file.Chown(int(owner.Uid), int(owner.Gid)), file.Chmod(old.Mode().Perm()), file.Sync(), file.Close()); err == nil {
 		err = os.Rename(file.Name(), path)
 	}
 	if err != nil {

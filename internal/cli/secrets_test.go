@@ -1,17 +1,24 @@
 package cli
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
-// TestRotatedSecretsStayReadable has a file that the server reads by its group.
+// TestRotatedSecretsStayReadable has a file that the server reads by its group, another than that of who rotates where
+// that can be had.
 func TestRotatedSecretsStayReadable(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "secrets.json")
 	const mode fs.FileMode = 0o640
+	group := os.Getegid()
+	if os.Geteuid() == 0 {
+		group++
+	}
 	for _, step := range []struct {
 		command string
 		want    fs.FileMode
@@ -24,7 +31,10 @@ func TestRotatedSecretsStayReadable(t *testing.T) {
 		if err != nil || info.Mode().Perm() != step.want {
 			t.Errorf("%s: %v, %v", step.command, info.Mode(), err)
 		}
-		if err := os.Chmod(path, mode); err != nil {
+		if is := info.Sys().(*syscall.Stat_t).Gid; step.command == "rotate" && int(is) != group {
+			t.Errorf("it is of group %d, no longer of %d", is, group)
+		}
+		if err := errors.Join(os.Chmod(path, mode), os.Chown(path, -1, group)); err != nil {
 			t.Fatal(err)
 		}
 	}
