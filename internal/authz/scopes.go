@@ -10,20 +10,23 @@ import (
 // Scopes is a set of scopes (RFC 6749 section 3.3). The zero value is empty. A million keys have few different sets
 // between them, so a set is its text, and equal sets share it.
 type Scopes struct {
-	text string // sorted, without repeats, separated by spaces
+	text unique.Handle[string] // sorted, without repeats, separated by spaces; zero: there are none
 }
 
 // NewScopes makes a set of the names. What is no scope, for it is empty or holds a space, grants nothing: it is left out.
 func NewScopes(names ...string) Scopes {
 	list := slices.DeleteFunc(slices.Clone(names), func(s string) bool { return s == "" || strings.Contains(s, " ") })
+	if len(list) == 0 {
+		return Scopes{}
+	}
 	slices.Sort(list)
-	return Scopes{unique.Make(strings.Join(slices.Compact(list), " ")).Value()}
+	return Scopes{unique.Make(strings.Join(slices.Compact(list), " "))}
 }
 
 // All yields the scopes in order.
 func (s Scopes) All() iter.Seq[string] {
 	return func(yield func(string) bool) {
-		for rest, more := s.text, s.text != ""; more; {
+		for rest, more := s.String(), s != (Scopes{}); more; {
 			var scope string
 			scope, rest, more = strings.Cut(rest, " ")
 			if !yield(scope) {
@@ -65,11 +68,16 @@ func (s Scopes) Only(names []string) Scopes {
 
 // List returns the scopes in order; nil if there are none.
 func (s Scopes) List() []string {
-	if s.text == "" {
+	if s == (Scopes{}) {
 		return nil
 	}
-	return strings.Split(s.text, " ")
+	return strings.Split(s.String(), " ")
 }
 
 // String returns the scopes separated by spaces, the form of OAuth's scope parameter (RFC 6749 section 3.3).
-func (s Scopes) String() string { return s.text }
+func (s Scopes) String() string {
+	if s == (Scopes{}) {
+		return ""
+	}
+	return s.text.Value()
+}
