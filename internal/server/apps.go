@@ -46,8 +46,10 @@ func (a *apps) load(docs []*v1alpha1.Document, all secrets) (*declared.Store, v1
 			}
 			return made, errs
 		},
-		current:   func(app) bool { return true },
-		unchanged: func(made app) bool { return all.unchanged(maps.Values(made.secrets)) },
+		current: func(app) bool { return true },
+		unchanged: func(made app) bool {
+			return all.unchanged(maps.Values(made.secrets)) && made.keys.Findable(a.hasher)
+		},
 		revoke: func(made *app, newest *v1alpha1.Document, read func(string) ([]byte, error)) *app {
 			later, _ := parse(newest, read)
 			if newest.Draft != nil && newest.App.Read().Spec.Scopes == nil {
@@ -64,7 +66,8 @@ func (a *apps) load(docs []*v1alpha1.Document, all secrets) (*declared.Store, v1
 		make: func(doc *v1alpha1.Document, _ func(string) ([]byte, error)) (kube.Credential, v1alpha1.Errors) {
 			return kube.FromSecret(doc.Secret, doc.Origin, a.hasher)
 		},
-		current: func(kube.Credential) bool { return true },
+		current:   func(kube.Credential) bool { return true },
+		unchanged: func(made kube.Credential) bool { return a.hasher.Has(made.Digest.Pepper) },
 		revoke: func(made *kube.Credential, newest *v1alpha1.Document, _ func(string) ([]byte, error)) *kube.Credential {
 			later, _ := kube.FromSecret(newest.Secret, newest.Origin, a.hasher)
 			if left, ok := made.Revoke(&later); ok {

@@ -37,6 +37,14 @@ func TestPeppersAreReadAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	files["app.yaml"] = strings.ReplaceAll(files["app.yaml"], plain.String(), keystore.NewHasher(added...).Keep("declared key").String())
+	files["old.yaml"] = strings.NewReplacer("declared", "old", keystore.NewHasher(added...).Keep("declared key").String(),
+		i.parts.hasher.Keep("old key").String()).Replace(files["app.yaml"])
+	files["secret.yaml"] = `
+apiVersion: v1
+kind: Secret
+metadata: {name: of-a-secret, namespace: shop, labels: {postern.dev/credential: api-key}}
+stringData: {key: secret key}
+`
 	i.write(files)
 	i.await("the App is in error", func() bool { return i.metric("postern_resource_errors") == "1" })
 	writeFile(t, file, newLine+pepperLine)
@@ -53,6 +61,8 @@ func TestPeppersAreReadAgain(t *testing.T) {
 
 	writeFile(t, file, newLine)
 	i.await("the old pepper is gone", func() bool { return !i.parts.hasher.Has("p1") })
+	i.await("the App whose key needs it is in error", func() bool { return i.metric("postern_resource_errors") == "1" })
+	i.answers("secret key", 200, "shop/of-a-secret")
 	i.answers("stored key", 401, "")
 	i.answers("declared key", 200, "shop/declared")
 	i.answers("new key", 200, "shop/partner")

@@ -2,6 +2,7 @@ package declared
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/postern-auth/postern/internal/authz"
@@ -88,6 +89,13 @@ func (a *Keys) With(secrets []Secret) (*Keys, []*v1alpha1.Error) {
 		taken[k.ID] = struct{}{}
 	}
 	return all, errs
+}
+
+// Findable reports whether the hasher makes the digests of all API keys among them.
+func (a *Keys) Findable(hasher *keystore.Hasher) bool {
+	return !slices.ContainsFunc(a.keys, func(k credential) bool {
+		return k.App != nil && k.Signing == nil && !hasher.Has(k.Digest.Pepper)
+	})
 }
 
 // Signing returns the App's signing keys.

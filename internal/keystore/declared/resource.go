@@ -24,7 +24,7 @@ type Reader struct {
 func FromResource(r *v1alpha1.App, origin v1alpha1.Origin, read Reader, hasher *keystore.Hasher) (App, []*v1alpha1.Error) {
 	app := App{
 		App: keystore.App{
-			Namespace: unique.Make(r.Namespace).Value(), // schemes compare it at every check: one text for all its Apps
+			Namespace: unique.Make(r.Namespace).Value(), // schemes compare it at every check: its Apps share one text
 			Name:      r.Name, Labels: r.Labels, Attributes: r.Spec.Attributes,
 			Scopes: authz.NewScopes(r.Spec.Scopes...), Disabled: r.Spec.Disabled,
 		},

@@ -47,8 +47,8 @@ var someCredentials = rapid.Custom(func(t *rapid.T) Credential {
 func isKey(c Credential) bool { return c.Signing != nil || c.Digest != keystore.Digest{} }
 
 // TestRevoke: a key is good after a later version of its App as long as both versions say so, and for what both say, the
-// later one has not another key in its place, and what it was made of is not gone. Hearing the same again changes nothing more, and what was
-// there before stays as it was.
+// later one has not another key in its place, and what it was made of is not gone. Hearing the same again changes nothing
+// more, and what was there before stays as it was.
 func TestRevoke(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		name := func(c Credential) string { return c.Name }
