@@ -23,9 +23,7 @@ func (g LastGood) Settle(d v1alpha1.Document) v1alpha1.Document {
 		g[k] = d
 	case ok:
 		d.Scheme, d.App, d.Secret = good.Scheme, good.App, good.Secret
-		if d.Draft == nil {
-			d.Draft = good.Draft
-		}
+		d.Recall(good.Draft)
 		good.Draft = d.Draft
 		g[k] = good
 	}

@@ -33,7 +33,8 @@ func (a *App) draft(errs Errors) Object {
 	for i := range a.Spec.Credentials {
 		c := &a.Spec.Credentials[i]
 		c.Disabled = c.Disabled || at[credentials.index(i).dot(disabled)]
-		if unclear(credentials.index(i).dot(scopes), errs) || untold && slices.Equal(c.Scopes, a.Spec.Scopes) { // by default
+		byDefault := (c.Scopes == nil) == (a.Spec.Scopes == nil) && slices.Equal(c.Scopes, a.Spec.Scopes)
+		if unclear(credentials.index(i).dot(scopes), errs) || untold && byDefault {
 			c.Scopes = nil
 		}
 	}
@@ -48,6 +49,30 @@ func (a *App) draft(errs Errors) Object {
 		return nil
 	}
 	return a
+}
+
+// Recall gives the document's draft the lists of scopes that it does not tell as an earlier draft told them: what that took
+// away stays away. Without a draft the earlier one counts whole.
+func (d *Document) Recall(earlier Object) {
+	if d.Draft == nil {
+		d.Draft = earlier
+		return
+	}
+	now, isApp := d.Draft.(*App)
+	before, wasApp := earlier.(*App)
+	if !isApp || !wasApp {
+		return
+	}
+	if now.Spec.Scopes == nil {
+		now.Spec.Scopes = before.Spec.Scopes
+	}
+	for i := range now.Spec.Credentials {
+		c := &now.Spec.Credentials[i]
+		at := slices.IndexFunc(before.Spec.Credentials, func(o AppCredential) bool { return o.Name == c.Name })
+		if c.Scopes == nil && at >= 0 {
+			c.Scopes = before.Spec.Credentials[at].Scopes
+		}
+	}
 }
 
 // unclear reports whether one of the errors is about the field or something in it.
