@@ -215,7 +215,7 @@ func (p *callersParser) certificate(field string, e *certificateEntry) certifica
 func (p *callersParser) role(field string, e *roleEntry, into roles) {
 	granted, known := roleNames[e.Role]
 	if !known {
-		p.fail(field+".role", "write viewer, operator or admin", "%q is not a role", e.Role)
+		p.fail(field+".role", "write viewer, operator or admin", "it is no role")
 	}
 	if len(e.Namespaces) == 0 {
 		p.fail(field+".namespaces", `list namespaces, or write "*" for all`, "the role is for no namespace")
@@ -223,7 +223,7 @@ func (p *callersParser) role(field string, e *roleEntry, into roles) {
 	for i, namespace := range e.Namespaces {
 		if namespace != everywhere && !v1alpha1.IsDNSLabel(namespace) {
 			p.fail(fmt.Sprintf("%s.namespaces[%d]", field, i), `use up to 63 lower-case letters, digits and inner hyphens, or "*" for all`,
-				"%q is not the name of a namespace", namespace)
+				"it is not the name of a namespace")
 		}
 		into[namespace] = max(into[namespace], granted)
 	}

@@ -38,9 +38,9 @@ callers.yaml:2: callers[0].roles: the caller may do nothing; give it a role and 
 		"callers:\n- {name: ci, certificate: {dns: ci}, roles: [{role: viewer, namespaces: [shop]}]}": "callers.yaml:2: callers[0].certificate: the admin API asks nobody for a certificate, so this caller could never call; " +
 			"set admin.tls.clientCAFile to the CAs that sign callers' certificates, or give the caller a tokenDigest",
 		"callers:\n- name: ci\n  certificate: {uri: a, dns: b}\n  roles:\n  - {role: boss}\n  - {role: admin, namespaces: [Shop]}": `callers.yaml:3: callers[0].certificate: it is not clear which name of the certificate counts; give exactly one of uri, dns and subject
-callers.yaml:5: callers[0].roles[0].role: "boss" is not a role; write viewer, operator or admin
+callers.yaml:5: callers[0].roles[0].role: it is no role; write viewer, operator or admin
 callers.yaml:5: callers[0].roles[0].namespaces: the role is for no namespace; list namespaces, or write "*" for all
-callers.yaml:6: callers[0].roles[1].namespaces[0]: "Shop" is not the name of a namespace; use up to 63 lower-case letters, digits and inner hyphens, or "*" for all`,
+callers.yaml:6: callers[0].roles[1].namespaces[0]: it is not the name of a namespace; use up to 63 lower-case letters, digits and inner hyphens, or "*" for all`,
 		"callers:\n- {name: ci, tokenDigest: '" + digest + "', roles: [{role: admin, namespaces: ['*']}]}\n- {name: ci, tokenDigest: '" + digest + "', roles: [{role: admin, namespaces: ['*']}]}": `callers.yaml:3: callers[1].name: it is that of callers[0].name already; give each caller its own name
 callers.yaml:3: callers[1].tokenDigest: it is that of callers[0].tokenDigest already; give each caller its own token`,
 	} {
