@@ -121,7 +121,8 @@ type HostGrant struct {
 // KeyStore is where credentials are looked up beside the resources, and what that needs.
 type KeyStore struct {
 	// PepperFile holds the keys of hmac-sha256 digests, one id:base64 a line. New keys get digests by the first line, those
-	// of the others keep working. It is read again when it changes. Empty: only sha256 digests can be used, and there can be no database.
+	// of the others keep working. It is read again when it changes. Empty: only sha256 digests can be used, and there can
+	// be no database.
 	PepperFile string `yaml:"pepperFile"`
 	// SecretsFile holds what secrets are sealed with in the database: a Tink keyset in JSON, as `postern secrets generate`
 	// makes it. It is read again when it changes. Empty: the database can hold no HMAC secrets.

@@ -37,7 +37,7 @@ var onDemand = []scenario{
 	{"self", "always-yes against itself", againstItself},
 }
 
-// limitLarger is DESIGN's for the same check among more policies or keys.
+// limitLarger is for the same check among more policies or keys.
 const limitLarger = 1.1
 
 // ordinary is the world that most scenarios share.

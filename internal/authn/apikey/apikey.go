@@ -8,7 +8,8 @@
 //
 // A key can be known under several digests. Those with a pepper come before the plain one, which everybody can make who has
 // seen the key, and the first that is a key of the scheme's Apps decides: importing it neither takes the place of a key
-// that was issued, nor makes one good again that was revoked.
+// that was issued in the same place, nor makes one good again that was revoked there. Places do not know of each other:
+// what is declared comes first. And while a place cannot tell of one digest, a key that is good by another is good.
 //
 // Whatever is wrong with a key takes the same path: every digest is looked up in a place before the key is refused, and
 // the client hears one answer. Only a checksum that does not fit is refused earlier, without a look-up; everybody can

@@ -29,8 +29,9 @@ const channel = "postern_changes"
 var errDSN = errors.New("the DSN of the PostgreSQL database cannot be read; " +
 	"write postgres://user:password@host:5432/database?sslmode=verify-full, with special characters in percent-encoding")
 
-// openPostgres makes a pool. Of several hosts it takes the primary, whatever the DSN says of target_session_attrs. Its sessions end statements that take too long, and transactions whose client is gone and
-// that would otherwise keep everybody from writing.
+// openPostgres makes a pool. Of several hosts it takes the primary, whatever the DSN says of target_session_attrs. Its
+// sessions end statements that take too long, and transactions whose client is gone and that would otherwise keep
+// everybody from writing.
 func openPostgres(opts Options) (*database, error) {
 	config, err := pgx.ParseConfig(opts.DSN.Reveal())
 	if file := new(fs.PathError); errors.As(err, &file) {
