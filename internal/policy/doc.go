@@ -19,11 +19,12 @@
 //
 // The third way is as good as what is known. So it denies where listeners differ in the policy for the request, since
 // nothing tells through which one it came, and where gateways differ in what they prefer: a prefix or an expression, or
-// which of two equally specific matches. A Route that only redirects differs from none. It refuses with 400 what may not
-// be what Envoy saw: a parameter in two spellings, a header with bytes that Envoy replaced. It cannot see a header that
-// Envoy was told not to send, a route in a namespace that is not watched, or what a gateway adds to the Gateway API, as
-// Envoy Gateway does: cookies that an HTTPRouteFilter matches, preserveRouteOrder of an EnvoyProxy, the end of the query
-// where a GRPCRoute matches a method of any service. Let Envoy name the route there.
+// which of two equally specific matches. So it does where they differ in the path that a GRPCRoute stands for which names
+// a service or a method alone. A Route that only redirects differs from none. It refuses with 400
+// what may not be what Envoy saw: a parameter in two spellings, a header with bytes that Envoy replaced. It cannot see a
+// header that Envoy was told not to send, a route in a namespace that is not watched, or what a gateway adds to the Gateway
+// API, as Envoy Gateway does: cookies that an HTTPRouteFilter matches, preserveRouteOrder of an EnvoyProxy. Let Envoy name
+// the route there.
 //
 // A Route denies if the policy attached to it is not there or in error, and if the policy's namespace was not granted
 // every host of the Route. Where a match could not be read, what it may stand for is denied, whatever else fits.

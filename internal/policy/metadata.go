@@ -118,9 +118,16 @@ func (s *Set) among(n *namedRoute, section string, h *host, r *authz.Request, me
 // find returns the match that fits the request. Where listeners differ about it the probe is in doubt.
 func (n *namedRoute) find(p *probe, section, path string, loose bool) (best *match) {
 	host := hostPattern{name: p.request.Route.Host}
+	var wider []*match
 	for _, m := range n.matches {
 		x := m.route.route
-		if !n.may(x, section) || !x.serves(host) || !m.fits(p, path, loose) {
+		if !n.may(x, section) || !x.serves(host) {
+			continue
+		}
+		if m.route.wider != nil {
+			wider = append(wider, m)
+		}
+		if !m.fits(p, path, loose) {
 			continue
 		}
 		switch {
@@ -136,6 +143,7 @@ func (n *namedRoute) find(p *probe, section, path string, loose bool) (best *mat
 			p.doubt = twoOrders
 		}
 	}
+	p.widen(wider, best, path)
 	return best
 }
 

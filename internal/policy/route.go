@@ -30,6 +30,7 @@ type routeMatch struct {
 	route   *route
 	headers []valueMatch
 	query   []valueMatch
+	wider   *pathPattern // see v1alpha1.RouteMatch.Wider; nil: none
 }
 
 var (
@@ -137,6 +138,14 @@ func (x *route) match(in *v1alpha1.RouteMatch, s *shared, deny func(error)) {
 	}
 	m.route.headers = newValueMatches(in.Headers, strings.ToLower, deny)
 	m.route.query = newValueMatches(in.Query, func(name string) string { return name }, deny)
+	if in.Wider != "" {
+		wider, _, err := s.path(&v1alpha1.PathMatch{Regex: in.Wider})
+		if err != nil {
+			deny(err)
+			wider = pathPattern{kind: pathAny}
+		}
+		m.route.wider = &wider
+	}
 	x.matches = append(x.matches, m)
 	if path, differs := m.path.loose(); differs {
 		l := *m

@@ -155,10 +155,17 @@ func (o *routeOracle) bestOn(listener string, r *authz.Request, path string, loo
 	}
 	host := o.mostSpecific(r.Route.Host, hosts)
 	var fit []fitting
+	wide := map[string]bool{} // policies of what fits as some gateway reads it
 	for i := range o.routes {
 		x := &o.routes[i]
 		if !slices.Contains(x.Hosts, host) || !slices.Contains(x.Listeners, listener) || mere(x) {
 			continue
+		}
+		if fitsWider(x, r, path) {
+			if x.Denied != "" {
+				return nil, false
+			}
+			wide[x.Policy] = true
 		}
 		for _, f := range o.fitting(x, r, path, loose) {
 			if x.Denied != "" {
@@ -168,9 +175,13 @@ func (o *routeOracle) bestOn(listener string, r *authz.Request, path string, loo
 		}
 	}
 	if len(fit) == 0 {
-		return nil, true
+		delete(wide, "")
+		return nil, len(wide) == 0
 	}
 	best := slices.MinFunc(fit, prefers)
+	if delete(wide, best.route.Policy); len(wide) > 0 && !best.exactPath {
+		return nil, false
+	}
 	for _, f := range fit {
 		if !best.regex && !best.exactPath && f.regex && f.route.Policy != best.route.Policy {
 			return nil, false
@@ -232,19 +243,7 @@ func (o *routeOracle) fitting(x *v1alpha1.Route, r *authz.Request, path string, 
 	}
 	for i := range matches {
 		m := &matches[i]
-		if m.Method != "" && m.Method != r.Method {
-			continue
-		}
-		holds := true
-		for _, h := range m.Headers {
-			value, n := r.Header(strings.ToLower(h.Name))
-			holds = holds && n == 1 && valueFits(h, value)
-		}
-		for _, q := range m.Query {
-			value, found := strings.CutPrefix(r.Query, q.Name+"=")
-			holds = holds && found && valueFits(q, value)
-		}
-		if !holds {
+		if !holds(m, r) {
 			continue
 		}
 		f := fitting{route: x, match: m, order: i}
@@ -253,6 +252,28 @@ func (o *routeOracle) fitting(x *v1alpha1.Route, r *authz.Request, path string, 
 		}
 	}
 	return out
+}
+
+// holds reports whether everything but the path fits.
+func holds(m *v1alpha1.RouteMatch, r *authz.Request) bool {
+	ok := m.Method == "" || m.Method == r.Method
+	for _, h := range m.Headers {
+		value, n := r.Header(strings.ToLower(h.Name))
+		ok = ok && n == 1 && valueFits(h, value)
+	}
+	for _, q := range m.Query {
+		value, found := strings.CutPrefix(r.Query, q.Name+"=")
+		ok = ok && found && valueFits(q, value)
+	}
+	return ok
+}
+
+// fitsWider reports whether a match of the Route fits as some gateway reads it.
+func fitsWider(x *v1alpha1.Route, r *authz.Request, path string) bool {
+	return slices.ContainsFunc(x.Matches, func(m v1alpha1.RouteMatch) bool {
+		whole := regexp.MustCompile("^(" + m.Wider + ")$")
+		return m.Wider != "" && holds(&m, r) && (whole.MatchString(path) || r.HasQuery && whole.MatchString(path+"?"+r.Query))
+	})
 }
 
 func valueFits(v v1alpha1.RouteValueMatch, value string) bool {

@@ -27,6 +27,9 @@ func drawRouteMatch(t *rapid.T) v1alpha1.RouteMatch {
 	if rapid.IntRange(0, 2).Draw(t, "query") == 0 {
 		m.Query = append(m.Query, v1alpha1.RouteValueMatch{Name: "v", Value: rapid.SampledFrom([]string{"1", "2"}).Draw(t, "value"), Regex: rapid.Bool().Draw(t, "regex")})
 	}
+	if rapid.IntRange(0, 5).Draw(t, "wider") == 0 {
+		m.Wider = rapid.SampledFrom([]string{"/.*", ".*/y", ".*=1", "(?i)/[^/]+/Z"}).Draw(t, "wider")
+	}
 	return m
 }
 

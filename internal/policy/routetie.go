@@ -9,8 +9,12 @@ import (
 	"github.com/postern-auth/postern/internal/resource/v1alpha1"
 )
 
-var twoFirsts = authz.Fail(authz.ReasonNoPolicy,
-	errors.New("equally specific matches of routes with different policies fit, and gateways differ in which comes first"))
+var (
+	twoFirsts = authz.Fail(authz.ReasonNoPolicy,
+		errors.New("equally specific matches of routes with different policies fit, and gateways differ in which comes first"))
+	twoPaths = authz.Fail(authz.ReasonNoPolicy,
+		errors.New("gateways make different paths of a GRPCRoute, and by one of them the request may be for a route with another policy"))
+)
 
 // contends reports whether a match that comes after m may be before it in some gateway, with another policy. Only those
 // of one path are compared: of expressions, those of one length.
@@ -48,6 +52,27 @@ func (m *match) contends(o *match) bool {
 		return x.from.Object() != y.from.Object()
 	}
 	return asWritten >= 0 || asHeader >= 0
+}
+
+// widen puts the probe in doubt where a match that some gateway takes for wider may be before the one that is found, nil if
+// none is, with another policy. An exact path is first everywhere.
+func (p *probe) widen(matches []*match, found *match, path string) {
+	for _, m := range matches {
+		switch x := m.route.route; {
+		case !m.fitsWider(p, path):
+		case x.denied != nil:
+			p.doubt = x.denied
+		case found != nil && found.path.kind == pathExact:
+		case !chosenBy(m).agrees(chosenBy(found)):
+			p.doubt = twoPaths
+		}
+	}
+}
+
+// fitsWider reports whether the request fits as some gateway has it, by the path alone or with the query.
+func (m *match) fitsWider(p *probe, path string) bool {
+	r, wider := p.request, m.route.wider
+	return wider != nil && (wider.matches(path) || r.HasQuery && wider.matches(path+"?"+r.Query)) && m.holds(p)
 }
 
 // counts are what gateways compare of a match.

@@ -27,6 +27,7 @@ type listener struct {
 	regexes []*match            // those whose path is an expression
 	rivals  map[*match][]*match // by the match that is found, those that may be before it; see match.contends
 	denied  []*match            // which no request may fit
+	wider   []*match            // that some gateway takes for wider; see probe.widen
 }
 
 var (
@@ -136,6 +137,11 @@ func newListener(routes []*route) *listener {
 			matches = append(matches, x.matches...)
 		}
 	}
+	for _, m := range slices.Concat(l.denied, matches) {
+		if m.route.wider != nil {
+			l.wider = append(l.wider, m)
+		}
+	}
 	l.router = newRouter(matches)
 	samePath := make(map[string][]*match)
 	for i := range l.router.all {
@@ -190,7 +196,7 @@ func (m *match) redirects() bool { return m.route.route.from.Redirects }
 
 // find returns the match of the Route that Envoy chooses on the listener. Istio tries prefixes before expressions, Envoy
 // Gateway after them: where that makes a difference, the probe is in doubt, as it is where a match fits that no request
-// may fit, or two that gateways put in different orders.
+// may fit, or two that gateways put in different orders, or one of which they make different paths.
 func (l *listener) find(p *probe, path string, loose bool) *match {
 	for _, x := range l.denied {
 		if x.fits(p, path, loose) {
@@ -198,6 +204,7 @@ func (l *listener) find(p *probe, path string, loose bool) *match {
 		}
 	}
 	m := l.router.find(p, path, loose)
+	p.widen(l.wider, m, path)
 	for _, x := range l.rivals[m] {
 		if x.fits(p, path, loose) {
 			p.doubt = twoFirsts

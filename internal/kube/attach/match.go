@@ -108,36 +108,48 @@ func grpcMatch(in *gatewayv1.GRPCRouteMatch) *matcher {
 
 // grpcMethod makes a path of a service and a method, as Envoy Gateway and Istio do: Envoy has no other way to tell
 // them. Neither of them asks for POST or for a Content-Type of gRPC, so neither is asked for here.
+//
+// Where the service or the method is missing, they do not make the same path. Envoy Gateway (internal/gatewayapi/route.go)
+// has a service for a prefix that fits without a method too, a method for the end of :path with the query, and compares
+// a method's expression without case. Istio (pilot/pkg/config/kube/gateway, createGRPCURIMatch) lets any path follow a
+// service's expression. Path is what is meant, Wider what one of them takes besides.
 func (m *matcher) grpcMethod(in *gatewayv1.GRPCMethodMatch) {
 	if in == nil {
 		in = &gatewayv1.GRPCMethodMatch{}
 	}
 	service, method := valueOr(in.Service, ""), valueOr(in.Method, "")
 	kind := valueOr(in.Type, gatewayv1.GRPCMethodMatchExact)
+	regex := kind == gatewayv1.GRPCMethodMatchRegularExpression // gets no group of its own, as in Envoy
+	wider := ""
 	switch {
-	case kind != gatewayv1.GRPCMethodMatchExact && kind != gatewayv1.GRPCMethodMatchRegularExpression:
+	case kind != gatewayv1.GRPCMethodMatchExact && !regex:
 		m.fail("method matches of type %q are not known", kind)
 	case service == "" && method == "":
 		m.prefix("/")
-	case kind == gatewayv1.GRPCMethodMatchRegularExpression:
-		m.regex("/" + orSegment(service) + "/" + orSegment(method))
+	case regex && method == "":
+		m.regex("/" + service + "/" + anySegment)
+		wider = "/" + service + "/.+"
+	case regex && service == "":
+		m.regex("/" + anySegment + "/" + method)
+		wider = "(?i)/" + anySegment + "/" + method
+	case regex:
+		m.regex("/" + service + "/" + method)
 	case method == "":
 		m.Path = &v1alpha1.PathMatch{Prefix: m.canonical("/" + service + "/")} // a method follows
+		wider = regexp.QuoteMeta("/" + service)
 	case service == "":
-		m.regex("/" + orSegment("") + "/" + regexp.QuoteMeta(method))
+		m.regex("/" + anySegment + "/" + regexp.QuoteMeta(method))
+		wider = ".*/" + regexp.QuoteMeta(method)
 	default:
 		m.exact("/" + service + "/" + method)
 	}
+	if m.Path != nil {
+		m.Wider = wider
+	}
 }
 
-// orSegment returns the expression, or one for any segment. The expression gets no group of its own, for that is how
-// Envoy is configured too.
-func orSegment(expression string) string {
-	if expression == "" {
-		return "[^/]+"
-	}
-	return expression
-}
+// anySegment is an expression for any segment of a path.
+const anySegment = "[^/]+"
 
 func (m *matcher) header(kind, name, value string) {
 	m.Headers = m.value(m.Headers, "header", kind, strings.ToLower(name), value)

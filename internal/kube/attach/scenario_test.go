@@ -160,6 +160,9 @@ func printMatch(m *v1alpha1.RouteMatch) string {
 			parts = append(parts, "~"+p.Regex)
 		}
 	}
+	if m.Wider != "" {
+		parts = append(parts, "wider~"+m.Wider)
+	}
 	for _, list := range []struct {
 		mark   string
 		values []v1alpha1.RouteValueMatch

@@ -49,6 +49,11 @@ type RouteMatch struct {
 	Method  string     // empty: every method
 	Headers []RouteValueMatch
 	Query   []RouteValueMatch // query parameters
+
+	// Wider is RE2 for a whole path, or for all of it with the query: what some gateway takes for the match besides Path,
+	// since each makes paths of its own of a GRPCRoute. What it may be before, under another policy, is refused. Empty: Path
+	// is the same in all.
+	Wider string
 }
 
 // RouteValueMatch is a header or query parameter with its value.
