@@ -38,7 +38,7 @@ func (c chosen) agrees(o chosen) bool {
 // own method, also where the rule is looked for as if it had another, and by the host and the path as they were sent.
 func (s *Set) routed(h *host, r *authz.Request, method string) (found, *authz.Failure) {
 	name, _, _ := strings.Cut(r.Host, ":") // an address in brackets does not end in a dot
-	if strings.HasSuffix(name, ".") {
+	if strings.HasSuffix(name, ".") && h.virtual.guards {
 		return found{reserved: h.reserved, by: byRoute, method: method}, finalDot
 	}
 	p := probe{request: r, method: r.Method}

@@ -18,6 +18,7 @@ type virtualHost struct {
 	byListener map[string]*listener
 	listeners  []*listener // each once
 	policies   []string    // that are attached to routes, each once
+	guards     bool        // a route of the pattern, or of a wider one, decides something; see route.guardsNothing
 }
 
 // listener is the Routes that a listener serves on a virtual host, or several listeners with the same ones.
@@ -89,9 +90,11 @@ func newVirtualHost(routes []*route, wider *virtualHost) *virtualHost {
 	v := &virtualHost{routes: routes, wider: wider, byListener: make(map[string]*listener)}
 	if wider != nil {
 		maps.Copy(v.byListener, wider.byListener)
+		v.guards = wider.guards
 	}
 	own := make(map[string][]*route)
 	for _, x := range routes {
+		v.guards = v.guards || !x.guardsNothing()
 		for _, name := range x.listeners() {
 			own[name] = append(own[name], x)
 		}
