@@ -20,7 +20,7 @@
 // The third way is as good as what is known. So it denies where listeners differ in the policy for the request, since
 // nothing tells through which one it came, and where gateways differ in what they prefer: a prefix or an expression, or
 // which of two equally specific matches. So it does where they differ in the path that a GRPCRoute stands for which names
-// a service or a method alone. A Route that only redirects differs from none. It refuses with 400
+// a service or a method alone. A Route that only redirects gives way to what another listener serves. It refuses with 400
 // what may not be what Envoy saw: a parameter in two spellings, a header with bytes that Envoy replaced. It cannot see a
 // header that Envoy was told not to send, a route in a namespace that is not watched, or what a gateway adds to the Gateway
 // API, as Envoy Gateway does: cookies that an HTTPRouteFilter matches, preserveRouteOrder of an EnvoyProxy. Let Envoy name
