@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/postern-auth/postern/internal/keystore/seal"
+	sqlstore "github.com/postern-auth/postern/internal/keystore/sql"
 )
 
 func newSecrets() *cobra.Command {
@@ -102,38 +104,18 @@ func replaceFile(path string, text []byte) error {
 }
 
 func newSecretsRewrap() *cobra.Command {
-	var file string
-	cmd := &cobra.Command{
+	return onDatabase(&cobra.Command{
 		Use:   "rewrap",
 		Short: "Seal the database's secrets with the newest key",
 		Long: `Seals again, with the newest key of keystore.secretsFile, what was sealed with another. It needs the server's
 configuration and reaches the database itself. It can be interrupted and begun again, while servers run.`,
 		Example: "  postern secrets rewrap -c postern.yaml",
 		Args:    noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			format, err := formatOf(cmd)
-			if err != nil {
-				return err
-			}
-			store, err := openDatabase(file)
-			if err != nil {
-				return err
-			}
-			defer func() { _ = store.Close() }() // everything is committed
-			if err := store.Prepare(cmd.Context()); err != nil {
-				return err
-			}
-			done, err := store.Rewrap(cmd.Context())
-			if err != nil {
-				return err
-			}
-			if format != asText {
-				return format.print(cmd.OutOrStdout(), map[string]int{"sealedAgain": done})
-			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d secrets were sealed again.\n", done)
-			return err
-		},
-	}
-	addConfigFlag(cmd, &file)
-	return cmd
+	}, func(ctx context.Context, store *sqlstore.Store) (map[string]int, string, error) {
+		if err := store.Prepare(ctx); err != nil {
+			return nil, "", err
+		}
+		done, err := store.Rewrap(ctx)
+		return map[string]int{"sealedAgain": done}, fmt.Sprintf("%d secrets were sealed again.", done), err
+	})
 }
