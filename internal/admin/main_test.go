@@ -20,7 +20,7 @@ import (
 
 	"github.com/postern-auth/postern/internal/authz"
 	"github.com/postern-auth/postern/internal/keystore"
-	"github.com/postern-auth/postern/internal/keystore/seal"
+	"github.com/postern-auth/postern/internal/keystore/keystoretest"
 	sqlstore "github.com/postern-auth/postern/internal/keystore/sql"
 	"github.com/postern-auth/postern/proto/postern/admin/v1/adminv1connect"
 	"github.com/postern-auth/postern/test/harness"
@@ -92,17 +92,7 @@ type clock struct{ atomic.Int64 }
 func (c *clock) now() time.Time          { return time.UnixMicro(c.Load()).UTC() }
 func (c *clock) advance(d time.Duration) { c.Add(d.Microseconds()) }
 
-var sealer = func() *seal.Keys {
-	text, err := seal.Generate()
-	if err != nil {
-		panic(err)
-	}
-	keys, err := seal.Parse(text)
-	if err != nil {
-		panic(err)
-	}
-	return keys
-}()
+var sealer = keystoretest.Sealer()
 
 var hasher = keystore.NewHasher(keystore.Pepper{ID: "p1", Secret: "0123456789abcdef"})
 

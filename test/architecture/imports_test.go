@@ -41,7 +41,7 @@ var mayImport = map[string][]string{
 	"keystore/declared":     {"authz", "keystore", "resource/v1alpha1"},
 	"keystore/undeclared":   {"keystore"},
 	"keystore/kube":         {"authz", "keystore", "resource/v1alpha1"},
-	"keystore/keystoretest": {"authz", "keystore"},
+	"keystore/keystoretest": {"authz", "keystore", "keystore/seal"},
 	"keystore/seal":         {"authz"},
 	"keystore/sql":          {"authz", "keystore"},
 	"authn/apikey":          {"authz", "keystore", "resource/v1alpha1"},

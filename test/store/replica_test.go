@@ -12,7 +12,7 @@ import (
 	"github.com/postern-auth/postern/internal/authz"
 	"github.com/postern-auth/postern/internal/keystore"
 	"github.com/postern-auth/postern/internal/keystore/cached"
-	"github.com/postern-auth/postern/internal/keystore/seal"
+	"github.com/postern-auth/postern/internal/keystore/keystoretest"
 	sqlstore "github.com/postern-auth/postern/internal/keystore/sql"
 	"github.com/postern-auth/postern/test/harness"
 )
@@ -28,17 +28,7 @@ type replica struct {
 }
 
 // sealer seals what tests store.
-var sealer = func() *seal.Keys {
-	text, err := seal.Generate()
-	if err != nil {
-		panic(err)
-	}
-	keys, err := seal.Parse(text)
-	if err != nil {
-		panic(err)
-	}
-	return keys
-}()
+var sealer = keystoretest.Sealer()
 
 // open opens a Store and prepares it.
 func open(t testing.TB, o sqlstore.Options) *sqlstore.Store {

@@ -12,7 +12,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/postern-auth/postern/internal/authz"
-	"github.com/postern-auth/postern/internal/keystore/seal"
+	"github.com/postern-auth/postern/internal/keystore/keystoretest"
 	"github.com/postern-auth/postern/test/harness"
 )
 
@@ -56,17 +56,7 @@ func newDatabase(t testing.TB) authz.Secret {
 }
 
 // sealer seals what tests store.
-var sealer = func() *seal.Keys {
-	text, err := seal.Generate()
-	if err != nil {
-		panic(err)
-	}
-	keys, err := seal.Parse(text)
-	if err != nil {
-		panic(err)
-	}
-	return keys
-}()
+var sealer = keystoretest.Sealer()
 
 // open opens a database, migrating it if need be.
 func open(t testing.TB, opts Options) *Store {
